@@ -1,0 +1,98 @@
+//! The receiving side: entries applied in order, and acknowledged.
+
+use super::effect::{Effect, Effects};
+use super::records::{Records, Unwritable};
+use super::streams::{Counters, Replication};
+use crate::fabric::{At, Item, Message};
+use crate::identity::NodeId;
+use shipload_value::PartitionId;
+
+impl Replication {
+    /// Sends the acknowledgements that are owed. Call it at the end of a loop turn.
+    pub fn flush(&mut self, effects: &mut Effects) {
+        for (partition, from) in std::mem::take(&mut self.owing) {
+            let Some(post) = self.posts.get_mut(&partition) else { continue };
+            let Some(inlet) = post.inlets.iter_mut().find(|inlet| inlet.from == from) else { continue };
+            if std::mem::take(&mut inlet.owes_ack) {
+                let at = At { namespace: self.namespace, partition, view: self.view };
+                effects.push(Effect::Send { to: from, message: Message::Ack { at, seq: inlet.applied() } });
+            }
+        }
+    }
+
+    /// An entry of this view arrived.
+    pub(super) fn on_entry(
+        &mut self,
+        at: At,
+        from: NodeId,
+        seq: u64,
+        item: Item<'_>,
+        records: &mut dyn Records,
+        effects: &mut Effects,
+    ) {
+        let Some(post) = self.posts.get_mut(&at.partition) else { return };
+        let Some(index) = post.inlet(from) else { return };
+        let Some(inlet) = post.inlets.get_mut(index) else { return };
+        if !std::mem::replace(&mut inlet.owes_ack, true) {
+            self.owing.push((at.partition, from));
+        }
+        let plain = matches!(item, Item::Put { .. } | Item::Remove { .. });
+        if plain && inlet.is_next(seq) {
+            // The usual case: applied straight from the receive buffer.
+            match if post.has_left { Ok(()) } else { apply(&item, records, &mut self.counters) } {
+                Ok(()) => drop(inlet.advance()),
+                Err(_) => inlet.keep(seq, item),
+            }
+        } else {
+            inlet.keep(seq, item);
+        }
+        self.drain(at.partition, records, effects);
+    }
+
+    /// Applies what waits and whose turn has come, until nothing moves any more.
+    fn drain(&mut self, partition: PartitionId, records: &mut dyn Records, effects: &mut Effects) {
+        let Some(post) = self.posts.get_mut(&partition) else { return };
+        let mut index = 0;
+        while let Some(item) = post.inlets.get(index).map(|inlet| inlet.peek()) {
+            let applied = match item {
+                None => false,
+                Some(_) if post.has_left => true,
+                Some(Item::After { node, seq }) => post.applied(*node) >= *seq,
+                Some(item) => apply(item, records, &mut self.counters).is_ok(),
+            };
+            if !applied {
+                index += 1;
+                continue;
+            }
+            let Some(inlet) = post.inlets.get_mut(index) else { return };
+            let from = inlet.from;
+            if !std::mem::replace(&mut inlet.owes_ack, true) {
+                self.owing.push((partition, from));
+            }
+            if let Some(item) = inlet.advance().filter(|_| !post.has_left)
+                && matches!(item, Item::Full(_) | Item::Filling(_) | Item::Lead(_))
+            {
+                effects.push(Effect::Arrived { partition, from, item });
+            }
+            // One stream's progress may be what another one waits for.
+            index = 0;
+        }
+    }
+}
+
+fn apply(item: &Item<'_>, records: &mut dyn Records, counters: &mut Counters) -> Result<(), Unwritable> {
+    let migrated = match item {
+        Item::Put { digest, image, migrated } => {
+            records.write(digest, image).inspect_err(|_| counters.unwritable += 1)?;
+            *migrated
+        }
+        Item::Remove { digest, migrated, .. } => {
+            records.remove(digest);
+            *migrated
+        }
+        Item::Filling(_) | Item::Full(_) | Item::Lead(_) | Item::After { .. } => return Ok(()),
+    };
+    let counter = if migrated { &mut counters.migrated_received } else { &mut counters.writes_applied };
+    *counter += 1;
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! Batches: many commands in one request.
+//!
+//! Guarantees: rows are executed in the order sent, and a batch whose bytes do not make sense executes none. The
+//! answer of a large batch is streamed in slices of bounded size where the client lets rows and verdict be separate.
+//! Source: `guide/protocol.md` parts 4.1 and 4.2.
+
+use crate::command::{Command, Kind, Origin, Place, run};
+use crate::config::ServiceKey;
+use crate::node::Node;
+use crate::now::Now;
+use crate::peer::Executed;
+use crate::query::{QueryJob, Step};
+use crate::timing::{Histogram, Timing};
+use crate::worker::Worker;
+use shipload_value::Digest;
+use shipload_wire::bits::batch;
+use shipload_wire::code::ResultCode;
+use shipload_wire::{Batch, Request, Row, reply};
+
+/// Rows that are executed before other connections get their turn.
+const SLICE_ROWS: usize = 4096;
+/// Instructions of functions after which other connections get their turn: a few milliseconds.
+const SLICE_INSTRUCTIONS: u64 = 1_000_000;
+/// Bytes of answer after which the rest of a batch waits for room on the connection.
+const SLICE_BYTES: usize = 1 << 20;
+/// An answer that cannot be streamed may not grow above this.
+const WHOLE_MAX: usize = 64 << 20;
+
+/// How a batch answers rows that fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnError {
+    /// Every row is answered, the last message says 0.
+    AnswerAll,
+    /// Every row is answered, the last message carries the last bad code.
+    AnswerAllAndTell,
+    /// The answer is one message with the first bad code.
+    CodeOnly,
+}
+
+impl OnError {
+    fn of(flags: u8) -> OnError {
+        if flags & batch::RESPOND_ALL_KEYS != 0 {
+            OnError::AnswerAll
+        } else if flags & batch::ERROR_ACTION != 0 {
+            OnError::AnswerAllAndTell
+        } else {
+            OnError::CodeOnly
+        }
+    }
+}
+
+/// A batch under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Progress {
+    next_row: usize,
+    on_error: OnError,
+    /// The first or last bad code, whichever `on_error` wants.
+    bad: Option<ResultCode>,
+}
+
+/// The rest of a batch whose answer did not fit into one slice.
+#[derive(Debug)]
+pub(crate) struct BatchJob {
+    body: Vec<u8>,
+    progress: Progress,
+}
+
+/// The place of whole batches in the histograms.
+pub(crate) const TIMING: Timing = Timing { namespace: 0, histogram: Histogram::BatchIndex };
+
+/// Executes a batch request; `body` is the message that `request` was decoded from.
+pub(crate) fn execute(
+    node: &Node,
+    worker: &mut Worker,
+    body: &[u8],
+    request: &Request<'_>,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Executed {
+    worker.node_counters().batch_index_initiate.inc();
+    let batch = match check(node, request) {
+        Ok(batch) => batch,
+        Err(code) => {
+            worker.node_counters().batch_index_error.inc();
+            reply::last(out, code);
+            return Executed::Done { timing: Some(TIMING) };
+        }
+    };
+    let mut progress = Progress { next_row: 0, on_error: OnError::of(batch.flags), bad: None };
+    let slice = Slice { node, now, filter: request.fields.filter, room: SLICE_BYTES };
+    match slice.run(worker, &batch, &mut progress, out) {
+        Step::Done => Executed::Done { timing: Some(TIMING) },
+        Step::More | Step::WaitUntilMono(_) => {
+            Executed::Query(Box::new(QueryJob::batch(BatchJob { body: body.to_vec(), progress })))
+        }
+    }
+}
+
+impl BatchJob {
+    /// Executes some more rows.
+    pub(crate) fn step(
+        &mut self,
+        node: &Node,
+        worker: &mut Worker,
+        now: Now,
+        out: &mut Vec<u8>,
+        room: usize,
+    ) -> Step {
+        let decoded = Request::decode(&self.body).ok();
+        let batch = decoded.as_ref().and_then(|request| Batch::decode(request.fields.batch?).ok());
+        let (Some(request), Some(batch)) = (&decoded, batch) else { return Step::Done };
+        let room = room.clamp(1, SLICE_BYTES);
+        let slice = Slice { node, now, filter: request.fields.filter, room };
+        slice.run(worker, &batch, &mut self.progress, out)
+    }
+}
+
+/// Checks everything that refuses a whole batch.
+fn check<'a>(node: &Node, request: &Request<'a>) -> Result<Batch<'a>, ResultCode> {
+    let field = request.fields.batch.ok_or(ResultCode::Parameter)?;
+    let batch = Batch::decode(field).map_err(|error| error.result_code())?;
+    let most = node.config().service.number(ServiceKey::BatchMaxRequests);
+    if most != 0 && u64::from(batch.count) > most {
+        return Err(ResultCode::BatchTooManyKeys);
+    }
+    for row in batch.rows() {
+        let row = row.map_err(|error| error.result_code())?;
+        row.fields.namespace.and_then(|name| node.namespace(name)).ok_or(ResultCode::Parameter)?;
+    }
+    Ok(batch)
+}
+
+/// What one slice of a batch works with.
+struct Slice<'a> {
+    node: &'a Node,
+    now: Now,
+    filter: Option<&'a [u8]>,
+    room: usize,
+}
+
+impl Slice<'_> {
+    fn run(
+        &self,
+        worker: &mut Worker,
+        batch: &Batch<'_>,
+        progress: &mut Progress,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let mark = reply::begin_frame(out);
+        let whole = progress.on_error == OnError::CodeOnly;
+        let most_instructions = worker.instructions.saturating_add(SLICE_INSTRUCTIONS);
+        for (done, row) in batch.rows().skip(progress.next_row).enumerate() {
+            let grown = out.len() - mark.start();
+            let enough = done >= SLICE_ROWS || worker.instructions > most_instructions;
+            if !whole && (grown >= self.room || enough) {
+                reply::end_frame(out, mark);
+                return Step::More;
+            }
+            progress.next_row += 1;
+            let Ok(row) = row else { break };
+            let kept = out.len();
+            let code = self.row(worker, &row, out);
+            note(progress, code);
+            if whole && (progress.bad.is_some() || grown > WHOLE_MAX) {
+                out.truncate(kept);
+                progress.bad.get_or_insert(ResultCode::BatchQueuesFull);
+            }
+        }
+        finish(worker, progress, out, mark)
+    }
+
+    /// Executes one row; says its code.
+    fn row(&self, worker: &mut Worker, row: &Row<'_>, out: &mut Vec<u8>) -> ResultCode {
+        let Some(namespace) = row.fields.namespace.and_then(|name| self.node.namespace(name)) else {
+            return ResultCode::Parameter;
+        };
+        let command = Command {
+            info1: row.info1,
+            info2: row.info2,
+            info3: row.info3,
+            info4: row.info4,
+            generation: row.generation.map_or(0, u32::from),
+            ttl: row.ttl.unwrap_or(0),
+            digest: Digest(*row.digest),
+            fields: &row.fields,
+            set: row.fields.set.unwrap_or_default(),
+            filter: row.fields.filter.or(self.filter),
+            ops: row.ops.clone(),
+            row: row.index,
+        };
+        let place = Place { node: self.node, namespace, now: self.now };
+        let (code, _kind): (ResultCode, Kind) = run(place, worker, &command, Origin::Batch, out);
+        code
+    }
+}
+
+/// Remembers a row's code when it is a real error: a missing record or a false filter is none.
+fn note(progress: &mut Progress, code: ResultCode) {
+    if matches!(code, ResultCode::Ok | ResultCode::NotFound | ResultCode::FilteredOut) {
+        return;
+    }
+    match progress.on_error {
+        OnError::AnswerAll => {}
+        OnError::AnswerAllAndTell => progress.bad = Some(code),
+        OnError::CodeOnly => {
+            progress.bad.get_or_insert(code);
+        }
+    }
+}
+
+fn finish(worker: &Worker, progress: &Progress, out: &mut Vec<u8>, mark: reply::Mark) -> Step {
+    let result = progress.bad.unwrap_or(ResultCode::Ok);
+    if progress.on_error == OnError::CodeOnly && progress.bad.is_some() {
+        out.truncate(mark.start());
+        reply::last(out, result);
+        worker.node_counters().batch_index_error.inc();
+        return Step::Done;
+    }
+    let info3 = shipload_wire::bits::info3::LAST;
+    reply::header(out, &reply::ReplyHeader { info3, result, ..reply::ReplyHeader::default() });
+    reply::end_frame(out, mark);
+    worker.node_counters().batch_index_complete.inc();
+    Step::Done
+}

@@ -1,0 +1,27 @@
+//! Deletes of whole records by the DELETE bit. Their answers tell nothing about the record.
+
+use super::view::{Header, StoredView};
+use super::{Command, Place, Verdict, filter, policy};
+use crate::worker::Worker;
+use shipload_store::RecordRef;
+use shipload_wire::code::ResultCode;
+
+/// Executes a delete.
+pub(super) fn run(place: Place<'_>, _worker: &mut Worker, command: &Command<'_>) -> Verdict {
+    let mut stripe = place.namespace.stripe(&command.digest);
+    let Some(record) = place.namespace.find(&stripe, &command.digest, place.now) else {
+        return Verdict::bare(ResultCode::NotFound);
+    };
+    if let Err(code) = check(place, command, &record) {
+        return Verdict::bare(code);
+    }
+    stripe.remove(&command.digest);
+    Verdict::bare(ResultCode::Ok)
+}
+
+fn check(place: Place<'_>, command: &Command<'_>, record: &RecordRef<'_>) -> Result<(), ResultCode> {
+    policy::check_generation(command, record.meta().generation)?;
+    let header = Header::stored(record, command.set);
+    filter::check(command.filter, &StoredView { record, header: &header }, place.now)?;
+    policy::check_key(command, record.key())
+}

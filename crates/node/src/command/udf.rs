@@ -1,0 +1,226 @@
+//! Calls of functions on one record.
+//!
+//! The function runs under the stripe's lock on a copy of the record; what it saved is applied as one write by the same
+//! code as an operate command's. A function that fails changes nothing. Source: `guide/protocol.md` parts 4.8 and 12.5.
+
+use super::tally::{Lang, Origin, count_lang};
+use super::view::{Header, StoredView};
+use super::{Answer, Command, Place, Verdict, filter, policy, write};
+use crate::functions::{Functions, moment};
+use crate::namespace::Namespace;
+use crate::now::{EPOCH_2010_S, Now};
+use crate::worker::Worker;
+use shipload_lua::record::{Action, Change, Key, Record};
+use shipload_lua::{CallError, Lease, LoadError, Returned};
+use shipload_store::{Meta, RecordRef, SetId, Stripe};
+use shipload_value::{OwnedParticle, Particle, ParticleType};
+use shipload_wire::bits::op;
+use shipload_wire::code::ResultCode;
+use std::sync::atomic::Ordering;
+
+/// Name of the bin that carries a result.
+pub(crate) const SUCCESS: &[u8] = b"SUCCESS";
+/// Name of the bin that carries an error text.
+pub(crate) const FAILURE: &[u8] = b"FAILURE";
+/// What a missing module answers.
+pub(crate) const NO_MODULE: &str = "UDF: Execution Error 1";
+
+/// A call, as far as it is known before the record is looked at.
+struct Call<'c> {
+    place: Place<'c>,
+    command: &'c Command<'c>,
+    origin: Origin,
+    set: SetId,
+}
+
+/// Executes a call.
+pub(super) fn run(
+    place: Place<'_>,
+    worker: &mut Worker,
+    command: &Command<'_>,
+    origin: Origin,
+    answer: &mut Answer<'_>,
+) -> Verdict {
+    if !Functions::are_allowed(place.node.config()) {
+        return Verdict::bare(ResultCode::Forbidden);
+    }
+    if place.namespace.state.stop_writes.load(Ordering::Relaxed) {
+        return Verdict::bare(ResultCode::ServerFull);
+    }
+    if place.namespace.misses_set(command.set) {
+        return Verdict::bare(ResultCode::Parameter);
+    }
+    let Some(set) = worker.set_for_write(place.namespace, command.set) else {
+        return Verdict::bare(ResultCode::Parameter);
+    };
+    let full = place.namespace.is_set_full(command.set, set);
+    let lease =
+        place.node.functions.take(place.node.config(), command.fields.udf_package.unwrap_or_default());
+    let call = Call { place, command, origin, set };
+    let mut stripe = place.namespace.stripe(&command.digest);
+    let record = place.namespace.find(&stripe, &command.digest, place.now);
+    let present = record.as_ref().map(RecordRef::meta);
+    if let Some(record) = &record
+        && let Err(code) = may_run(place, command, record)
+    {
+        return Verdict::on(code, &record.meta());
+    }
+    let mut lease = match lease {
+        Ok(lease) => lease,
+        Err(LoadError::NoModule) => return call.failed(worker, present, NO_MODULE, answer),
+        Err(LoadError::Failed(text)) => return call.failed(worker, present, &text, answer),
+    };
+    let returned = call.ask(&mut lease, record.as_ref());
+    worker.instructions = worker.instructions.saturating_add(returned.instructions);
+    match returned.value {
+        Ok(value) => {
+            let value = value.as_ref().map(OwnedParticle::as_particle);
+            if let Err(code) = answer.result(SUCCESS, value) {
+                return end(code, present);
+            }
+            match call.apply(worker, &mut stripe, present, full, &returned.change) {
+                Ok(verdict) => verdict,
+                Err(code) => end(code, present),
+            }
+        }
+        Err(CallError::NoFunction) => {
+            call.failed(worker, present, &CallError::NoFunction.to_string(), answer)
+        }
+        Err(CallError::Failed(text)) => call.failed(worker, present, &text, answer),
+    }
+}
+
+fn end(code: ResultCode, present: Option<Meta>) -> Verdict {
+    present.map_or(Verdict::bare(code), |meta| Verdict::on(code, &meta))
+}
+
+/// Whether the function may be called on this record.
+fn may_run(place: Place<'_>, command: &Command<'_>, record: &RecordRef<'_>) -> Result<(), ResultCode> {
+    let header = Header::stored(record, command.set);
+    filter::check(command.filter, &StoredView { record, header: &header }, place.now)?;
+    policy::check_key(command, record.key())
+}
+
+impl Call<'_> {
+    /// Runs the function.
+    fn ask(&self, lease: &mut Lease, record: Option<&RecordRef<'_>>) -> Returned {
+        let Call { place, command, .. } = self;
+        let record = match record {
+            Some(record) => lua_record(place.namespace, record, command.set, place.now),
+            None => Record {
+                most_bytes: most_bytes(place.namespace),
+                ..Record::missing(command.digest, command.set)
+            },
+        };
+        let function = String::from_utf8_lossy(command.fields.udf_function.unwrap_or_default());
+        let args = command.fields.udf_args.unwrap_or_default();
+        let mut returned = lease.apply(&function, args, record, moment(place.now));
+        let log = std::mem::take(&mut returned.log);
+        place.node.functions.note(command.fields.udf_package.unwrap_or_default(), log);
+        returned
+    }
+
+    /// Answers that the call failed.
+    fn failed(&self, worker: &Worker, present: Option<Meta>, text: &str, answer: &mut Answer<'_>) -> Verdict {
+        count_lang(worker.counters(self.place.namespace), self.origin, Lang::Error);
+        let text = Particle { kind: ParticleType::String, bytes: text.as_bytes() };
+        let code = answer.value(op::READ, FAILURE, text).err().unwrap_or(ResultCode::Udf);
+        end(code, present)
+    }
+
+    /// Does to the stored record what the function did to its copy.
+    fn apply(
+        &self,
+        worker: &mut Worker,
+        stripe: &mut Stripe,
+        present: Option<Meta>,
+        full: bool,
+        change: &Change,
+    ) -> Result<Verdict, ResultCode> {
+        let meta = present.unwrap_or_default();
+        let (lang, verdict) = match change.action {
+            Action::Nothing => (Lang::Read, Verdict::on(ResultCode::Ok, &meta)),
+            Action::Remove => {
+                stripe.remove(&self.command.digest);
+                // The answer tells the generation that the removal would have had.
+                let meta = Meta { generation: meta.generation.wrapping_add(1).max(1), ..meta };
+                (Lang::Delete, Verdict::on(ResultCode::Ok, &meta))
+            }
+            Action::Write { .. } if full && present.is_none() => return Err(ResultCode::Forbidden),
+            Action::Write { fresh } => (Lang::Write, self.write(worker, stripe, present, fresh, change)?),
+        };
+        count_lang(worker.counters(self.place.namespace), self.origin, lang);
+        Ok(verdict)
+    }
+
+    fn write(
+        &self,
+        worker: &mut Worker,
+        stripe: &mut Stripe,
+        present: Option<Meta>,
+        fresh: bool,
+        change: &Change,
+    ) -> Result<Verdict, ResultCode> {
+        let Call { place, command, set, .. } = self;
+        match stripe.get(&command.digest).filter(|_| present.is_some()) {
+            Some(record) if fresh => worker.scratch.load_key(&record),
+            Some(record) => worker.scratch.load(&record),
+            None => worker.scratch.begin(),
+        }
+        if change.drop_key {
+            worker.scratch.drop_key();
+        }
+        for (name, value) in &change.bins {
+            match value {
+                Some(value) => worker.scratch.draft.set(name, value).map_err(super::refuse::value)?,
+                None => worker.scratch.draft.delete(name),
+            }
+        }
+        if worker.scratch.draft.is_empty() && present.is_none() {
+            return Ok(Verdict::bare(ResultCode::Ok));
+        }
+        let void_time = place.namespace.ttl_rules(command.set).void_time(
+            wanted_ttl(command, change)?,
+            present.filter(|_| !fresh).map(|meta| meta.void_time),
+            place.now.since_2010_s(),
+        )?;
+        let meta = write::next_meta(*place, present.filter(|_| !fresh), *set, void_time);
+        write::commit(*place, worker, command, stripe, present.is_some(), &meta)
+    }
+}
+
+/// The TTL of the request, unless the function chose one.
+fn wanted_ttl(command: &Command<'_>, change: &Change) -> Result<u32, ResultCode> {
+    match change.ttl {
+        None => Ok(command.ttl),
+        // -1 and -2 mean what they mean in requests.
+        Some(ttl @ (-2 | -1)) => {
+            i32::try_from(ttl).map(i32::cast_unsigned).map_err(|_| ResultCode::Parameter)
+        }
+        Some(ttl) => u32::try_from(ttl).map_err(|_| ResultCode::Parameter),
+    }
+}
+
+fn most_bytes(namespace: &Namespace) -> usize {
+    usize::try_from(namespace.max_record_size()).unwrap_or(usize::MAX)
+}
+
+/// A stored record as functions see it.
+pub(crate) fn lua_record(namespace: &Namespace, record: &RecordRef<'_>, set: &[u8], now: Now) -> Record {
+    let meta = record.meta();
+    let owned = |bin: shipload_store::BinRef<'_>| {
+        (bin.name.to_vec(), OwnedParticle { kind: bin.kind, bytes: bin.value.to_vec() })
+    };
+    Record {
+        exists: true,
+        digest: record.digest(),
+        generation: meta.generation,
+        ttl_s: meta.void_time.saturating_sub(now.since_2010_s()),
+        last_update_ms: meta.last_update_ms + EPOCH_2010_S * 1000,
+        size: record.size(),
+        set: set.to_vec(),
+        key: record.key().map(|key| Key { kind: key.kind, bytes: key.bytes.to_vec() }),
+        bins: record.bins().map(owned).collect(),
+        most_bytes: most_bytes(namespace),
+    }
+}

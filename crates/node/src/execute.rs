@@ -1,0 +1,149 @@
+//! One frame in, its answer out: which door a frame goes through.
+
+use crate::batch;
+use crate::command::{self, Command, Origin, Place, run};
+use crate::compress;
+use crate::info::InfoContext;
+use crate::node::Node;
+use crate::now::Now;
+use crate::peer::{Executed, Peer};
+use crate::query;
+use crate::timing::{Histogram, Timing};
+use crate::worker::Worker;
+use shipload_value::Digest;
+use shipload_wire::bits::info1;
+use shipload_wire::code::ResultCode;
+use shipload_wire::{Frame, Request, admin, frame, reply};
+
+/// Executes one frame: appends its answer to `out` as complete frames.
+pub(crate) fn execute(
+    node: &Node,
+    worker: &mut Worker,
+    frame: &Frame<'_>,
+    peer: &Peer,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Executed {
+    match frame.kind {
+        frame::MESSAGE => message(node, worker, frame.body, peer, now, out),
+        frame::INFO => {
+            node.info_frame(frame.body, &InfoContext::from(peer), now, out);
+            worker.node_counters().info_complete.inc();
+            DONE
+        }
+        frame::ADMIN => {
+            admin::simple(out, ResultCode::SecurityNotSupported);
+            DONE
+        }
+        frame::COMPRESSED => compressed(node, worker, frame.body, peer, now, out),
+        frame::RESERVED => refuse(out, ResultCode::Parameter),
+        _ => Executed::Close,
+    }
+}
+
+const DONE: Executed = Executed::Done { timing: None };
+
+/// Answers a message without fields and operations.
+fn refuse(out: &mut Vec<u8>, code: ResultCode) -> Executed {
+    reply::simple(out, code, 0, 0);
+    DONE
+}
+
+/// A compressed request is executed as what it holds.
+fn compressed(
+    node: &Node,
+    worker: &mut Worker,
+    body: &[u8],
+    peer: &Peer,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Executed {
+    let executed =
+        compress::unpacked(worker, body, |worker, inner| message(node, worker, inner.body, peer, now, out));
+    executed.unwrap_or_else(|error| {
+        worker.node_counters().demarshal_error.inc();
+        refuse(out, error.result_code())
+    })
+}
+
+fn message(
+    node: &Node,
+    worker: &mut Worker,
+    body: &[u8],
+    peer: &Peer,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Executed {
+    let start = out.len();
+    let executed = plain_message(node, worker, body, peer, now, out);
+    if matches!(executed, Executed::Done { .. }) && compress::is_permitted(body) {
+        compress::pack(out, start);
+    }
+    executed
+}
+
+fn plain_message(
+    node: &Node,
+    worker: &mut Worker,
+    body: &[u8],
+    peer: &Peer,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Executed {
+    let request = match Request::decode(body) {
+        Ok(request) => request,
+        Err(error) => {
+            worker.node_counters().demarshal_error.inc();
+            return refuse(out, error.result_code());
+        }
+    };
+    if request.header.info1 & info1::BATCH_INDEX != 0 {
+        return batch::execute(node, worker, body, &request, now, out);
+    }
+    let Some(namespace) = request.fields.namespace.and_then(|name| node.namespace(name)) else {
+        worker.node_counters().early_tsvc_client_error.inc();
+        return refuse(out, ResultCode::NamespaceNotFound);
+    };
+    let place = Place { node, namespace, now };
+    match request.fields.digest {
+        Some(digest) => match Digest::from_slice(digest) {
+            Some(digest) => single(worker, place, &request, digest, out),
+            None => refuse(out, ResultCode::Parameter),
+        },
+        None if request.fields.key.is_some() => refuse(out, ResultCode::UnsupportedFeature),
+        None => query::start(node, worker, place, body, &request, peer, out),
+    }
+}
+
+fn single(
+    worker: &mut Worker,
+    place: Place<'_>,
+    request: &Request<'_>,
+    digest: Digest,
+    out: &mut Vec<u8>,
+) -> Executed {
+    let header = &request.header;
+    let command = Command {
+        info1: header.info1,
+        info2: header.info2,
+        info3: header.info3,
+        info4: header.info4,
+        generation: header.generation,
+        ttl: header.record_ttl,
+        digest,
+        fields: &request.fields,
+        set: request.fields.set.unwrap_or_default(),
+        filter: request.fields.filter,
+        ops: request.ops.clone(),
+        row: 0,
+    };
+    let mark = reply::begin_frame(out);
+    let (_, kind) = run(place, worker, &command, Origin::Client, out);
+    reply::end_frame(out, mark);
+    let histogram = match kind {
+        command::Kind::Read => Histogram::Read,
+        command::Kind::Write | command::Kind::Delete => Histogram::Write,
+        command::Kind::Udf => Histogram::Udf,
+    };
+    Executed::Done { timing: Some(Timing { namespace: place.namespace.index, histogram }) }
+}

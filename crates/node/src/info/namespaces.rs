@@ -1,0 +1,220 @@
+//! Namespaces: `namespaces`, `namespace/NS` with statistics and configuration together.
+
+use super::answer::{Answer, Pairs};
+use super::ask::Ask;
+use super::statistics::{data_total_bytes, flag, percent_of};
+use crate::config::{NamespaceKey, Scope};
+use crate::counters::NamespaceCounters;
+use crate::namespace::{Namespace, Usage};
+use core::sync::atomic::Ordering::Relaxed;
+
+pub(super) fn namespaces(ask: &Ask<'_>) -> Answer {
+    let names = ask.node.namespaces().iter().map(|namespace| namespace.name.as_str());
+    Ok(names.collect::<Vec<_>>().join(";"))
+}
+
+pub(super) fn namespace(ask: &Ask<'_>) -> Answer {
+    let name = ask.command.path().unwrap_or("");
+    let Some(namespace) = ask.node.namespace(name.as_bytes()) else {
+        return Ok("type=unknown".to_owned());
+    };
+    let usage = namespace.usage();
+    let mut pairs = Pairs::default();
+    objects(&mut pairs, &usage);
+    health(&mut pairs, ask, namespace);
+    expiry(&mut pairs, namespace);
+    memory(&mut pairs, ask, &usage);
+    balance(&mut pairs, namespace);
+    pairs.zeros(MIGRATION);
+    for (name, value) in counters(ask, namespace) {
+        pairs.push(name, value);
+    }
+    pairs.push("defrag_moved_records", namespace.state.defrag_moved_records.load(Relaxed));
+    pairs.zeros(NEVER);
+    if let Ok(config) = ask.node.config().pairs(&Scope::Namespace(namespace.name.clone())) {
+        for (name, value) in config {
+            pairs.push(&name, value);
+        }
+    }
+    Ok(pairs.finish())
+}
+
+/// Counters of commands and of expiry, summed over the workers.
+fn counters(ask: &Ask<'_>, namespace: &Namespace) -> Vec<(&'static str, u64)> {
+    let workers = ask.node.workers();
+    NamespaceCounters::sum(workers.iter().filter_map(|worker| worker.namespaces.get(namespace.index)))
+}
+
+/// A node that is alone is master of everything and holds one copy.
+fn objects(pairs: &mut Pairs, usage: &Usage) {
+    pairs.push("ns_cluster_size", 1);
+    pairs.push("effective_replication_factor", 1);
+    pairs.push("objects", usage.counts.objects);
+    pairs.zeros(&["tombstones", "xdr_tombstones", "xdr_bin_cemeteries", "mrt_provisionals", "mrt_monitors"]);
+    pairs.push("master_objects", usage.counts.objects);
+    pairs.zeros(&[
+        "master_tombstones",
+        "prole_objects",
+        "prole_tombstones",
+        "non_replica_objects",
+        "non_replica_tombstones",
+        "unreplicated_records",
+        "dead_partitions",
+        "unavailable_partitions",
+        "auto_revived_partitions",
+    ]);
+}
+
+fn health(pairs: &mut Pairs, ask: &Ask<'_>, namespace: &Namespace) {
+    pairs.push("clock_skew_stop_writes", false);
+    pairs.push("stop_writes", flag(&namespace.state.stop_writes));
+    pairs.push("hwm_breached", flag(&namespace.state.hwm_breached));
+    pairs.push("current_time", ask.now.since_2010_s());
+}
+
+fn expiry(pairs: &mut Pairs, namespace: &Namespace) {
+    let state = &namespace.state;
+    pairs.push("non_expirable_objects", state.non_expirable_objects.load(Relaxed));
+    pairs.push("evict_ttl", state.evict_ttl_s.load(Relaxed));
+    pairs.push("evict_void_time", state.evict_void_time.load(Relaxed));
+    pairs.zeros(&["smd_evict_void_time"]);
+    pairs.push("nsup_cycle_duration", state.nsup_cycle_duration_s.load(Relaxed));
+    let deleted = state.nsup_cycle_deleted_pct_x100.load(Relaxed);
+    pairs.push("nsup_cycle_deleted_pct", format_args!("{}.{:02}", deleted / 100, deleted % 100));
+    pairs.push("nsup_xdr_key_busy", 0);
+    pairs.push("truncate_lut", namespace.cutoffs().namespace_ms());
+    pairs.push("truncating", namespace.is_truncating(None));
+}
+
+fn memory(pairs: &mut Pairs, ask: &Ask<'_>, usage: &Usage) {
+    let counts = &usage.counts;
+    let total = data_total_bytes(ask, usage);
+    pairs.push("sindex_gc_cleaned", 0);
+    pairs.push("index_used_bytes", counts.index_bytes);
+    pairs.push("set_index_used_bytes", 0);
+    pairs.push("sindex_used_bytes", counts.sindex_bytes);
+    if usage.index_budget > 0 {
+        pairs.push("indexes_memory_used_pct", usage.index_used_pct());
+    }
+    pairs.push("data_total_bytes", total);
+    pairs.push("data_used_bytes", counts.record_bytes);
+    pairs.push("data_used_pct", percent_of(counts.record_bytes, total));
+    pairs.push("data_avail_pct", 100 - percent_of(counts.log_used_bytes, total));
+    pairs.push("data_compression_ratio", "1.000");
+    pairs.push("memory_used_bytes", counts.all_index_bytes().saturating_add(counts.log_allocated_bytes));
+    pairs.push("record_proto_uncompressed_pct", "0.000");
+    pairs.push("record_proto_compression_ratio", "1.000");
+    pairs.push("query_proto_uncompressed_pct", "0.000");
+    pairs.push("query_proto_compression_ratio", "1.000");
+}
+
+/// How partitions are spread, of which a node that is alone has all.
+fn balance(pairs: &mut Pairs, namespace: &Namespace) {
+    pairs.push("pending_quiesce", false);
+    pairs.push("effective_is_quiesced", false);
+    pairs.push("nodes_quiesced", 0);
+    let uniform = namespace.config.flag(NamespaceKey::PreferUniformBalance);
+    pairs.push("effective_prefer_uniform_balance", uniform);
+    pairs.push("effective_active_rack", 0);
+}
+
+/// Nothing migrates while a node is alone.
+const MIGRATION: &[&str] = &[
+    "appeals_tx_active",
+    "appeals_tx_remaining",
+    "appeals_rx_active",
+    "appeals_records_exonerated",
+    "migrate_tx_partitions_initial",
+    "migrate_tx_partitions_remaining",
+    "migrate_tx_partitions_active",
+    "migrate_tx_partitions_lead_remaining",
+    "migrate_rx_partitions_initial",
+    "migrate_rx_partitions_remaining",
+    "migrate_rx_partitions_active",
+    "migrate_tx_instances",
+    "migrate_rx_instances",
+    "migrate_signals_active",
+    "migrate_signals_remaining",
+    "migrate_fresh_partitions",
+    "migrate_records_skipped",
+    "migrate_records_transmitted",
+    "migrate_record_retransmits",
+    "migrate_record_receives",
+];
+
+/// Statistics of things that a node that is alone, or this version, never does.
+const NEVER: &[&str] = &[
+    "from_proxy_tsvc_error",
+    "from_proxy_tsvc_timeout",
+    "from_proxy_read_success",
+    "from_proxy_read_error",
+    "from_proxy_read_timeout",
+    "from_proxy_read_not_found",
+    "from_proxy_read_filtered_out",
+    "from_proxy_write_success",
+    "from_proxy_write_error",
+    "from_proxy_write_timeout",
+    "from_proxy_write_filtered_out",
+    "from_proxy_delete_success",
+    "from_proxy_delete_error",
+    "from_proxy_delete_timeout",
+    "from_proxy_delete_not_found",
+    "from_proxy_delete_filtered_out",
+    "from_proxy_udf_complete",
+    "from_proxy_udf_error",
+    "from_proxy_udf_timeout",
+    "from_proxy_udf_filtered_out",
+    "from_proxy_lang_read_success",
+    "from_proxy_lang_write_success",
+    "from_proxy_lang_delete_success",
+    "from_proxy_lang_error",
+    "from_proxy_batch_sub_tsvc_error",
+    "from_proxy_batch_sub_tsvc_timeout",
+    "from_proxy_batch_sub_read_success",
+    "from_proxy_batch_sub_read_error",
+    "from_proxy_batch_sub_read_timeout",
+    "from_proxy_batch_sub_read_not_found",
+    "from_proxy_batch_sub_read_filtered_out",
+    "from_proxy_batch_sub_write_success",
+    "from_proxy_batch_sub_write_error",
+    "from_proxy_batch_sub_write_timeout",
+    "from_proxy_batch_sub_write_filtered_out",
+    "dup_res_ask",
+    "dup_res_respond_read",
+    "dup_res_respond_no_read",
+    "retransmit_all_read_dup_res",
+    "retransmit_all_write_dup_res",
+    "retransmit_all_write_repl_write",
+    "retransmit_all_delete_dup_res",
+    "retransmit_all_delete_repl_write",
+    "retransmit_all_batch_sub_dup_res",
+    "re_repl_success",
+    "re_repl_error",
+    "re_repl_timeout",
+    "xdr_client_write_success",
+    "xdr_client_write_error",
+    "xdr_client_write_timeout",
+    "xdr_client_delete_success",
+    "xdr_client_delete_error",
+    "xdr_client_delete_timeout",
+    "xdr_client_delete_not_found",
+    "xdr_from_proxy_write_success",
+    "xdr_from_proxy_write_error",
+    "xdr_from_proxy_write_timeout",
+    "mrt_verify_read_success",
+    "mrt_verify_read_error",
+    "mrt_verify_read_timeout",
+    "mrt_roll_forward_success",
+    "mrt_roll_forward_error",
+    "mrt_roll_forward_timeout",
+    "mrt_roll_back_success",
+    "mrt_roll_back_error",
+    "mrt_roll_back_timeout",
+    "mrt_monitors_active",
+    "fail_mrt_blocked",
+    "fail_mrt_version_mismatch",
+    "geo_region_query_count",
+    "geo_region_query_cells",
+    "geo_region_query_points",
+    "geo_region_query_falsepos",
+];

@@ -1,0 +1,61 @@
+//! Truncation: `truncate`, `truncate-namespace`, and taking them back.
+//!
+//! An unknown namespace or set has no records, so there is nothing to do and nothing to complain about.
+
+use super::answer::{Answer, InfoError};
+use super::ask::Ask;
+use crate::truncate::Target;
+
+pub(super) fn set(ask: &Ask<'_>) -> Answer {
+    let namespace = ask.namespace_name(&["namespace"])?;
+    apply(ask, namespace, Target::Set(set_name(ask)?))
+}
+
+pub(super) fn namespace(ask: &Ask<'_>) -> Answer {
+    let namespace = ask.namespace_name(&["namespace"])?;
+    refuse_set(ask)?;
+    apply(ask, namespace, Target::Namespace)
+}
+
+pub(super) fn undo_set(ask: &Ask<'_>) -> Answer {
+    let namespace = ask.namespace_name(&["namespace"])?;
+    undo(ask, namespace, Target::Set(set_name(ask)?))
+}
+
+pub(super) fn undo_namespace(ask: &Ask<'_>) -> Answer {
+    let namespace = ask.namespace_name(&["namespace"])?;
+    refuse_set(ask)?;
+    undo(ask, namespace, Target::Namespace)
+}
+
+fn apply(ask: &Ask<'_>, namespace: &str, target: Target<'_>) -> Answer {
+    let lut_unix_ns = match ask.param(&["lut"]) {
+        None => None,
+        Some("") => return Err(InfoError::parameter("missing 'lut' value")),
+        Some(text) => Some(text.parse::<u64>().map_err(|_| InfoError::parameter("bad 'lut' value"))?),
+    };
+    if let Some(namespace) = ask.node.namespace(namespace.as_bytes()) {
+        let refused = namespace.truncate(target, lut_unix_ns, ask.now);
+        refused.map_err(|error| InfoError::parameter(error.to_string()))?;
+    }
+    Ok("ok".to_owned())
+}
+
+fn undo(ask: &Ask<'_>, namespace: &str, target: Target<'_>) -> Answer {
+    if let Some(namespace) = ask.node.namespace(namespace.as_bytes()) {
+        namespace.truncate_undo(target);
+    }
+    Ok("ok".to_owned())
+}
+
+fn set_name<'a>(ask: &Ask<'a>) -> Result<&'a [u8], InfoError> {
+    let name = ask.set_name()?.ok_or_else(|| InfoError::parameter("missing 'set'"))?;
+    Ok(name.as_bytes())
+}
+
+fn refuse_set(ask: &Ask<'_>) -> Result<(), InfoError> {
+    match ask.param(&["set"]) {
+        Some(_) => Err(InfoError::parameter("unexpected set name")),
+        None => Ok(()),
+    }
+}

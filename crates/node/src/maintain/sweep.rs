@@ -1,0 +1,110 @@
+//! Sweeps over a whole namespace, a few entries at a time; and the one that truncates ask for.
+
+use super::Wish;
+use crate::namespace::Namespace;
+use crate::node::Notice;
+use crate::now::Now;
+use shipload_store::{Budget, Candidate, Cutoffs, Decision, SetId, Swept};
+use shipload_value::{Digest, PartitionId};
+
+/// How much one slice looks at.
+const BUDGET: Budget = Budget { entries: 256, removals: 128 };
+/// Partitions without records that one slice may pass.
+const EMPTY_PARTITIONS: usize = 256;
+
+/// A place in a walk over all partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    partition: Option<PartitionId>,
+    after: Option<Digest>,
+}
+
+impl Cursor {
+    /// Before the first partition.
+    pub(crate) fn start() -> Cursor {
+        Cursor { partition: PartitionId::new(0), after: None }
+    }
+
+    /// The present partition and the digest after which to go on; none at the end.
+    pub(crate) fn place(&self) -> Option<(PartitionId, Option<Digest>)> {
+        self.partition.map(|partition| (partition, self.after))
+    }
+
+    /// Goes on after this digest, or in the next partition.
+    pub(crate) fn advance(&mut self, next: Option<Digest>) {
+        if next.is_none() {
+            self.partition = self.partition.and_then(|partition| PartitionId::new(partition.number() + 1));
+        }
+        self.after = next;
+    }
+}
+
+/// Sweeps one slice from the cursor on. Afterwards the cursor has no place when everything is swept.
+pub(super) fn slice(
+    namespace: &Namespace,
+    cursor: &mut Cursor,
+    now: Now,
+    cutoffs: &Cutoffs,
+    mut decide: impl FnMut(&Candidate) -> Decision,
+) -> Swept {
+    let mut swept = Swept::default();
+    for _ in 0..EMPTY_PARTITIONS {
+        let Some((partition, after)) = cursor.place() else { break };
+        let mut stripe = namespace.stripe_of(partition);
+        let part = stripe.sweep(partition, after.as_ref(), BUDGET, now.since_2010_s(), cutoffs, &mut decide);
+        cursor.advance(part.next);
+        swept.add(part);
+        if swept.entries >= BUDGET.entries as u64 {
+            break;
+        }
+    }
+    swept
+}
+
+/// The sweep that frees what truncates have killed.
+#[derive(Debug, Default)]
+pub(super) struct TruncateSweep {
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    pending: Vec<Option<SetId>>,
+    cutoffs: Cutoffs,
+    cursor: Cursor,
+    removed: u64,
+}
+
+impl TruncateSweep {
+    /// Sweeps one slice, if a truncate is pending.
+    pub(super) fn slice(&mut self, namespace: &Namespace, now: Now, notices: &mut Vec<Notice>) -> Wish {
+        if self.running.is_none() {
+            let pending = namespace.pending_truncates();
+            if pending.is_empty() {
+                return Wish::At(u64::MAX);
+            }
+            let cutoffs = namespace.cutoffs().clone();
+            self.running = Some(Running { pending, cutoffs, cursor: Cursor::start(), removed: 0 });
+        }
+        let Some(running) = &mut self.running else { return Wish::At(u64::MAX) };
+        let swept = slice(namespace, &mut running.cursor, now, &running.cutoffs, |_| Decision::Keep);
+        running.removed += swept.truncated;
+        if running.cursor.place().is_none() {
+            namespace.truncates_swept(&running.pending, &running.cutoffs);
+            notices.push(Notice::TruncateDone {
+                namespace: namespace.name.clone(),
+                set: names(namespace, &running.pending),
+                removed: running.removed,
+            });
+            self.running = None;
+        }
+        Wish::More
+    }
+}
+
+/// The names of the truncated sets; the whole namespace has none.
+fn names(namespace: &Namespace, pending: &[Option<SetId>]) -> String {
+    let sets = namespace.sets();
+    let names = pending.iter().flatten().map(|set| String::from_utf8_lossy(sets.name(*set)).into_owned());
+    names.collect::<Vec<_>>().join(",")
+}

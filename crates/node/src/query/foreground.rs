@@ -1,0 +1,374 @@
+//! Foreground queries: records streamed to the client that asked.
+
+use super::Step;
+use super::walk::{Along, Reading, Sets, Walk};
+use crate::command::{Answer, Command, project, view};
+use crate::jobs::{Job, JobStatus};
+use crate::namespace::Namespace;
+use crate::node::Node;
+use crate::now::Now;
+use crate::timing::{Histogram, Timing};
+use crate::worker::Worker;
+use shipload_store::{RecordRef, SetId};
+use shipload_value::expr::{Program, Truth};
+use shipload_wire::bits::{field, info1};
+use shipload_wire::code::ResultCode;
+use shipload_wire::reply::{self, ReplyHeader};
+use shipload_wire::{Fields, PartitionQuery, Request};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Records that are looked at under one lock.
+const LOCK_RECORDS: usize = 128;
+/// Records and partitions that are looked at before other connections get their turn.
+const SLICE_LOOKS: usize = 8192;
+/// What opening a partition counts for among the looks.
+const PARTITION_LOOKS: usize = 8;
+/// No frame of an answer is begun with more than this already in it.
+const FRAME_BYTES: usize = 1 << 20;
+
+/// A foreground query under way.
+#[derive(Debug)]
+pub(crate) struct Foreground {
+    namespace: usize,
+    /// The request, from which projections are decoded anew in each slice.
+    body: Vec<u8>,
+    walk: Walk,
+    sets: Sets,
+    filter: Option<Program>,
+    /// Records still wanted; none when there is no limit.
+    wanted: Option<u64>,
+    pace: Pace,
+    job: Option<Arc<Job>>,
+    /// The latest moment that a step was told, monotonic nanoseconds.
+    seen_mono_ns: u64,
+    done: bool,
+}
+
+/// The pace of a query: records a second since its start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pace {
+    rps: u64,
+    started_mono_ns: Option<u64>,
+    records: u64,
+}
+
+impl Pace {
+    /// At most `rps` records a second; 0 for no limit.
+    pub(crate) fn new(rps: u32) -> Pace {
+        Pace { rps: u64::from(rps), ..Pace::default() }
+    }
+
+    /// Whether records are counted at all.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.rps != 0
+    }
+
+    /// When the next record may be read, if not now.
+    pub(crate) fn wait_until(&mut self, now: Now) -> Option<u64> {
+        let started = *self.started_mono_ns.get_or_insert(now.mono_ns);
+        let due_ns = u128::from(self.records) * 1_000_000_000 / u128::from(self.rps.max(1));
+        let due = started.saturating_add(u64::try_from(due_ns).unwrap_or(u64::MAX));
+        (self.rps != 0 && due > now.mono_ns).then_some(due)
+    }
+
+    /// Counts a record.
+    pub(crate) fn count(&mut self) {
+        self.records += 1;
+    }
+}
+
+/// What one slice of a query works with.
+struct Slice<'s> {
+    worker: &'s mut Worker,
+    namespace: &'s Namespace,
+    request: &'s Request<'s>,
+    now: Now,
+    out: &'s mut Vec<u8>,
+    /// Length of `out` at which to stop.
+    limit: usize,
+    /// How much has been looked at.
+    looks: usize,
+}
+
+/// Why a look at a partition ended.
+enum Looked {
+    /// The partition has no more records.
+    End,
+    /// The lock was held long enough.
+    Enough,
+    /// The output is full.
+    Full,
+    /// As many records as wanted are sent.
+    Limit,
+    /// The pace says to wait.
+    Wait(u64),
+    /// The index was deleted.
+    Gone,
+}
+
+impl Foreground {
+    /// A query that is ready to be stepped; `body` is the message that it was asked by.
+    pub(super) fn new(
+        namespace: &Namespace,
+        body: Vec<u8>,
+        query: &PartitionQuery<'_>,
+        sets: Sets,
+        filter: Option<Program>,
+        job: Option<Arc<Job>>,
+        along: Along,
+    ) -> Foreground {
+        let walk = Walk::asked(query, along);
+        let wanted = (query.max_records != 0).then_some(query.max_records);
+        let pace = Pace::new(query.records_per_second);
+        let seen_mono_ns = job.as_ref().map_or(0, |job| job.spec.started_mono_ns);
+        let namespace = namespace.index;
+        Foreground { namespace, body, walk, sets, filter, wanted, pace, job, seen_mono_ns, done: false }
+    }
+
+    /// Its place in the histograms.
+    pub(super) fn timing(&self) -> Timing {
+        let histogram = if self.walk.is_indexed() { Histogram::SiQuery } else { Histogram::PiQuery };
+        Timing { namespace: self.namespace, histogram }
+    }
+
+    /// Appends some more of the answer.
+    pub(super) fn step(
+        &mut self,
+        node: &Node,
+        worker: &mut Worker,
+        now: Now,
+        out: &mut Vec<u8>,
+        room: usize,
+    ) -> Step {
+        let namespace = &node.namespaces()[self.namespace];
+        self.seen_mono_ns = now.mono_ns;
+        if self.job.as_ref().is_some_and(|job| job.abort_wanted()) {
+            return self.end(worker, namespace, now, out, ResultCode::QueryAborted);
+        }
+        let body = std::mem::take(&mut self.body);
+        let started = out.len();
+        let step = match Request::decode(&body) {
+            Ok(request) => {
+                let limit = started.saturating_add(room.clamp(1, FRAME_BYTES));
+                let mut slice = Slice { worker, namespace, request: &request, now, out, limit, looks: 0 };
+                match self.slice(&mut slice) {
+                    Ok(step) => step,
+                    Err(end) => self.end(worker, namespace, now, out, end),
+                }
+            }
+            Err(_) => self.end(worker, namespace, now, out, ResultCode::QueryGeneric),
+        };
+        self.body = body;
+        if let Some(job) = &self.job {
+            job.net_io_bytes.fetch_add((out.len() - started) as u64, Ordering::Relaxed);
+        }
+        step
+    }
+
+    /// Fills one frame with records.
+    ///
+    /// # Errors
+    /// The code with which the query has come to its end, 0 when all went well.
+    fn slice(&mut self, slice: &mut Slice<'_>) -> Result<Step, ResultCode> {
+        let mark = reply::begin_frame(slice.out);
+        let empty = slice.out.len();
+        let step = self.walk_on(slice);
+        if slice.out.len() == empty {
+            slice.out.truncate(mark.start());
+        } else {
+            reply::end_frame(slice.out, mark);
+        }
+        step
+    }
+
+    fn walk_on(&mut self, slice: &mut Slice<'_>) -> Result<Step, ResultCode> {
+        while slice.looks < SLICE_LOOKS {
+            let reading = self.walk.present().ok_or(ResultCode::Ok)?;
+            slice.looks += PARTITION_LOOKS;
+            match self.look(slice, &reading) {
+                Looked::End => {
+                    let finished = self.walk.finish_part();
+                    if let Some(job) = &self.job {
+                        job.partitions_done.fetch_add(finished, Ordering::Relaxed);
+                    }
+                }
+                Looked::Enough => {}
+                Looked::Full => return Ok(Step::More),
+                Looked::Limit => return Err(ResultCode::Ok),
+                Looked::Wait(until) => return Ok(Step::WaitUntilMono(until)),
+                Looked::Gone => return Err(ResultCode::IndexNotFound),
+            }
+        }
+        Ok(Step::More)
+    }
+
+    /// Reads on in the present part, under one lock.
+    fn look(&mut self, slice: &mut Slice<'_>, reading: &Reading) -> Looked {
+        let stripe = slice.namespace.stripe_at(reading.stripe());
+        if !reading.is_there() {
+            return Looked::Gone;
+        }
+        for (seen, met) in reading.records(&stripe).enumerate() {
+            if self.wanted == Some(0) {
+                return Looked::Limit;
+            }
+            if seen >= LOCK_RECORDS {
+                return Looked::Enough;
+            }
+            if slice.out.len() >= slice.limit {
+                return Looked::Full;
+            }
+            slice.looks += 1;
+            if let Some(record) = &met.record
+                && self.sets.holds(record.meta().set)
+                && slice.namespace.is_live(record, slice.now)
+                && reading.selects(slice.namespace, met.bval, record)
+            {
+                if let Some(until) = self.pace.wait_until(slice.now) {
+                    return Looked::Wait(until);
+                }
+                self.record(slice, record, met.bval);
+            }
+            self.walk.passed(&met);
+        }
+        if self.wanted == Some(0) { Looked::Limit } else { Looked::End }
+    }
+
+    /// Sends one record that is of a wanted set and alive, if the filter lets it through.
+    fn record(&mut self, slice: &mut Slice<'_>, record: &RecordRef<'_>, bval: Option<i64>) {
+        self.pace.count();
+        let set = slice.worker.set_name(slice.namespace, record.meta().set).to_vec();
+        let passed = self.filter.as_ref().is_none_or(|filter| {
+            let header = view::Header::stored(record, &set);
+            let view = view::StoredView { record, header: &header };
+            filter.filter(&view, view::clock(slice.now)) == Truth::True
+        });
+        if passed && append(slice, record, &set, bval) {
+            self.wanted = self.wanted.map(|wanted| wanted - 1);
+        }
+        if let Some(job) = &self.job {
+            let throttled = u64::from(self.pace.is_limited());
+            job.recs_throttled.fetch_add(throttled, Ordering::Relaxed);
+            let counter = if passed { &job.recs_succeeded } else { &job.recs_filtered_bins };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn end(
+        &mut self,
+        worker: &Worker,
+        namespace: &Namespace,
+        now: Now,
+        out: &mut Vec<u8>,
+        result: ResultCode,
+    ) -> Step {
+        self.done = true;
+        reply::last(out, result);
+        self.count_end(worker, namespace, result);
+        if let Some(job) = &self.job {
+            let status = if result == ResultCode::Ok {
+                JobStatus::DoneOk
+            } else if result == ResultCode::QueryAborted {
+                JobStatus::UserAborted
+            } else {
+                JobStatus::Failed
+            };
+            job.finish(status, now.mono_ns);
+        }
+        Step::Done
+    }
+
+    fn count_end(&self, worker: &Worker, namespace: &Namespace, result: ResultCode) {
+        let counters = worker.counters(namespace);
+        let ok = result == ResultCode::Ok;
+        let aborted = result == ResultCode::QueryAborted;
+        let counter = match (self.walk.is_indexed(), self.job.is_some()) {
+            (false, false) if ok => &counters.pi_query_short_basic_complete,
+            (false, false) => &counters.pi_query_short_basic_error,
+            (false, true) if ok => &counters.pi_query_long_basic_complete,
+            (false, true) if aborted => &counters.pi_query_long_basic_abort,
+            (false, true) => &counters.pi_query_long_basic_error,
+            (true, false) if ok => &counters.si_query_short_basic_complete,
+            (true, false) => &counters.si_query_short_basic_error,
+            (true, true) if ok => &counters.si_query_long_basic_complete,
+            (true, true) if aborted => &counters.si_query_long_basic_abort,
+            (true, true) => &counters.si_query_long_basic_error,
+        };
+        counter.inc();
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        if let (Some(job), false) = (&self.job, self.done) {
+            job.finish(JobStatus::ConnectionLost, self.seen_mono_ns);
+        }
+    }
+}
+
+/// Appends one record as a message; false when nothing of it is to be sent.
+fn append(slice: &mut Slice<'_>, record: &RecordRef<'_>, set: &[u8], bval: Option<i64>) -> bool {
+    let Slice { worker, request, now, out, .. } = slice;
+    let start = out.len();
+    let mark = reply::header(out, &ReplyHeader::default());
+    let mut field_count = fields(request, record, set, out);
+    if let Some(bval) = bval {
+        reply::field(out, field::BVALS, &bval.to_le_bytes());
+        field_count += 1;
+    }
+    let no_fields = Fields::default();
+    let command = Command {
+        info1: request.header.info1,
+        info2: request.header.info2,
+        info3: 0,
+        info4: 0,
+        generation: 0,
+        ttl: 0,
+        digest: record.digest(),
+        fields: &no_fields,
+        set,
+        filter: None,
+        ops: request.ops.clone(),
+        row: 0,
+    };
+    let mut answer = Answer::new(out, &command).into_reads();
+    if !project(&mut worker.scratch, &command, record, set, *now, &mut answer) {
+        out.truncate(start);
+        return false;
+    }
+    let op_count = answer.count();
+    let meta = record.meta();
+    let header = ReplyHeader {
+        generation: u32::from(meta.generation),
+        void_time: meta.void_time,
+        field_count,
+        op_count,
+        ..ReplyHeader::default()
+    };
+    reply::patch_header(out, mark, &header);
+    if request.header.info1 & info1::GET_NOBINDATA != 0 {
+        // The real server repeats this bit, and clients that look for it are told that no bins were asked.
+        out[start + 1] = info1::GET_NOBINDATA;
+    }
+    true
+}
+
+/// Appends the fields that name a record; says how many.
+fn fields(request: &Request<'_>, record: &RecordRef<'_>, set: &[u8], out: &mut Vec<u8>) -> u16 {
+    reply::field(out, field::NAMESPACE, request.fields.namespace.unwrap_or_default());
+    reply::field(out, field::DIGEST, &record.digest().0);
+    let mut count = 2;
+    if record.meta().set != SetId::NONE {
+        reply::field(out, field::SET, set);
+        count += 1;
+    }
+    if let Some(key) = record.key() {
+        let mut whole = Vec::with_capacity(key.bytes.len() + 1);
+        whole.push(key.kind);
+        whole.extend_from_slice(key.bytes);
+        reply::field(out, field::KEY, &whole);
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,56 @@
+//! What the configuration of a set says about its records; where it is silent, its namespace decides.
+//!
+//! Most namespaces have no set with a configuration of its own: then looking costs one atomic load.
+
+use crate::command::ttl::TtlRules;
+use crate::config::{NamespaceKey, SetConfig, SetKey};
+use crate::namespace::Namespace;
+use shipload_store::SetId;
+use std::sync::Arc;
+
+impl Namespace {
+    fn set_config(&self, name: &[u8]) -> Option<Arc<SetConfig>> {
+        if name.is_empty() || self.config.sets_generation() == 0 {
+            return None;
+        }
+        self.config.set(core::str::from_utf8(name).ok()?)
+    }
+
+    /// How requested times to live become void times in this set.
+    pub(crate) fn ttl_rules(&self, set: &[u8]) -> TtlRules {
+        let config = self.set_config(set);
+        let own = config.map(|config| config.number(SetKey::DefaultTtl)).filter(|seconds| *seconds > 0);
+        let default_ttl_s = own.unwrap_or_else(|| self.config.number(NamespaceKey::DefaultTtl));
+        TtlRules {
+            default_ttl_s: u32::try_from(default_ttl_s).unwrap_or(u32::MAX),
+            ttl_allowed: self.config.number(NamespaceKey::NsupPeriod) != 0
+                || self.config.flag(NamespaceKey::AllowTtlWithoutNsup),
+            reductions: self.config.flag(NamespaceKey::ApplyTtlReductions),
+        }
+    }
+
+    /// `default-read-touch-ttl-pct` of the set, or else of the namespace.
+    pub(crate) fn read_touch_percent(&self, set: &[u8]) -> u32 {
+        let config = self.set_config(set);
+        let own = config.map(|config| config.number(SetKey::DefaultReadTouchTtlPct)).filter(|pct| *pct > 0);
+        let percent = own.unwrap_or_else(|| self.config.number(NamespaceKey::DefaultReadTouchTtlPct));
+        u32::try_from(percent).unwrap_or(0)
+    }
+
+    /// Whether records need a set in this namespace and this name is none.
+    pub(crate) fn misses_set(&self, set: &[u8]) -> bool {
+        set.is_empty() && self.config.flag(NamespaceKey::DisallowNullSetname)
+    }
+
+    /// Whether a set has reached one of its own limits, so that no record may be added. Must be called without a
+    /// stripe locked: it looks at all of them, but only for sets that have a limit.
+    pub(crate) fn is_set_full(&self, name: &[u8], set: SetId) -> bool {
+        let Some(config) = self.set_config(name) else { return false };
+        let (count, size) = (config.number(SetKey::StopWritesCount), config.number(SetKey::StopWritesSize));
+        if count == 0 && size == 0 {
+            return false;
+        }
+        let usage = self.set_usage(set);
+        (count > 0 && usage.objects >= count) || (size > 0 && usage.record_bytes >= size)
+    }
+}

@@ -1,0 +1,201 @@
+//! Lays what flags and environment variables say over a configuration file.
+//!
+//! Every complaint names the flag or variable that it is about.
+
+use crate::conf;
+use crate::options::{ConfigureError, Configured, Options};
+use shipload_node::config::{Config, ConfigError, NamespaceKey, NetworkKey, NetworkPart, Scope, ServiceKey};
+use std::sync::Arc;
+
+/// Seconds between expiry passes of a namespace that no file describes, as the official image has it.
+const NSUP_PERIOD_S: &str = "120";
+
+/// The variables that the official image writes into its file. See <https://github.com/aerospike/aerospike-server.docker>.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ImageVariables {
+    /// Whether this is a container at all.
+    pub(crate) container: bool,
+    /// `NAMESPACE`.
+    pub(crate) namespace: Option<String>,
+    /// `DEFAULT_TTL`.
+    pub(crate) default_ttl: Option<String>,
+    /// `MEM_GB`.
+    pub(crate) mem_gb: Option<String>,
+    /// `SERVICE_ADDRESS`.
+    pub(crate) service_address: Option<String>,
+    /// `SERVICE_PORT`.
+    pub(crate) service_port: Option<String>,
+}
+
+impl ImageVariables {
+    /// As they are in this process's environment.
+    pub(crate) fn read() -> ImageVariables {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        ImageVariables {
+            container: true,
+            namespace: variable("NAMESPACE"),
+            default_ttl: variable("DEFAULT_TTL"),
+            mem_gb: variable("MEM_GB"),
+            service_address: variable("SERVICE_ADDRESS"),
+            service_port: variable("SERVICE_PORT"),
+        }
+    }
+}
+
+/// A configuration in the making.
+pub(crate) struct Overlay<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) config: Config,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Overlay<'_> {
+    pub(crate) fn run(mut self, image: &ImageVariables) -> Result<Configured, ConfigureError> {
+        match &self.options.config {
+            Some(path) => {
+                let items = conf::read(path)?;
+                self.warnings = conf::apply(&path.display().to_string(), &items, &mut self.config)?;
+            }
+            None => self.image_variables(image)?,
+        }
+        self.flags()?;
+        if self.options.config.is_none() && self.config.namespaces().is_empty() {
+            self.namespace("--namespace", image.namespace.as_deref().unwrap_or("test"))?;
+        }
+        self.image_namespace(image)?;
+        if image.container && !self.config.network.is_given(NetworkKey::ServiceAddress) {
+            self.replace("container", NetworkKey::ServiceAddress, "any")?;
+        }
+        self.warnings.extend(self.config.check().map_err(ConfigureError::Whole)?);
+        Ok(Configured { config: self.config, warnings: self.warnings })
+    }
+
+    fn image_variables(&mut self, image: &ImageVariables) -> Result<(), ConfigureError> {
+        if let Some(address) = &image.service_address {
+            self.replace("environment SERVICE_ADDRESS", NetworkKey::ServiceAddress, address)?;
+        }
+        if let Some(port) = &image.service_port {
+            self.replace("environment SERVICE_PORT", NetworkKey::ServicePort, port)?;
+        }
+        Ok(())
+    }
+
+    /// What the image's variables say about its one namespace; flags were there first.
+    fn image_namespace(&mut self, image: &ImageVariables) -> Result<(), ConfigureError> {
+        let only = match self.config.namespaces() {
+            [only] if self.options.config.is_none() => Arc::clone(only),
+            _ => return Ok(()),
+        };
+        let mem = image.mem_gb.as_ref().map(|gigabytes| format!("{gigabytes}G"));
+        let said = [
+            ("environment DEFAULT_TTL", NamespaceKey::DefaultTtl, image.default_ttl.clone()),
+            ("environment MEM_GB", NamespaceKey::DataSize, mem),
+        ];
+        for (origin, key, value) in said {
+            if let Some(value) = value.filter(|_| !only.keys.is_given(key)) {
+                only.keys.put(key, &value).map_err(|error| flag(origin, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flags(&mut self) -> Result<(), ConfigureError> {
+        let options = self.options;
+        let mut addresses = options.addresses.iter();
+        if let Some(first) = addresses.next() {
+            self.replace("--address", NetworkKey::ServiceAddress, first)?;
+        }
+        for more in addresses {
+            self.load("--address", &Scope::NetworkPart(NetworkPart::Service), "address", more)?;
+        }
+        let ports = &options.ports;
+        let chosen = [
+            ("--port", NetworkKey::ServicePort, ports.service),
+            ("--fabric-port", NetworkKey::FabricPort, ports.fabric),
+            ("--heartbeat-port", NetworkKey::HeartbeatPort, ports.heartbeat),
+            ("--info-port", NetworkKey::InfoPort, ports.info),
+            ("--http-port", NetworkKey::HttpPort, ports.http),
+        ];
+        for (origin, key, port) in chosen {
+            if let Some(port) = port {
+                self.replace(origin, key, &port.to_string())?;
+            }
+        }
+        if let Some(threads) = options.service_threads {
+            let put = self.config.service.put(ServiceKey::ServiceThreads, &threads.to_string());
+            put.map_err(|error| flag("--service-threads", error))?;
+        }
+        options.namespaces.iter().try_for_each(|text| self.namespace("--namespace", text))?;
+        options.settings.iter().try_for_each(|text| self.set(text))
+    }
+
+    /// `NAME[:KEY=VALUE]...`: adds a namespace, or changes one of the file.
+    fn namespace(&mut self, origin: &str, text: &str) -> Result<(), ConfigureError> {
+        let (name, pairs) = text.split_once(':').unwrap_or((text, ""));
+        let known = self.config.namespace(name).is_some();
+        let namespace = self.config.add_namespace(name).map_err(|error| flag(origin, error))?;
+        if !known {
+            let put = namespace.keys.put(NamespaceKey::NsupPeriod, NSUP_PERIOD_S);
+            put.map_err(|error| flag(origin, error))?;
+        }
+        for pair in pairs.split(':').filter(|pair| !pair.is_empty()) {
+            let allowed = "NAME[:KEY=VALUE]..., such as test:default-ttl=30";
+            let form = || ConfigureError::Form { origin: origin.to_owned(), value: pair.to_owned(), allowed };
+            let (key, value) = pair.split_once('=').ok_or_else(form)?;
+            self.load(origin, &Scope::Namespace(name.to_owned()), key, value)?;
+        }
+        Ok(())
+    }
+
+    /// `--set PATH=VALUE`.
+    fn set(&mut self, text: &str) -> Result<(), ConfigureError> {
+        let allowed = "PATH=VALUE, such as service.proto-fd-max=5000, network.http.port=8080, \
+                       namespace.test.default-ttl=30 or namespace.test.set.demo.disable-eviction=true";
+        let form = || ConfigureError::Form { origin: "--set".to_owned(), value: text.to_owned(), allowed };
+        let (path, value) = text.split_once('=').ok_or_else(form)?;
+        let (scope, key) = self.place(path).ok_or_else(form)?;
+        self.load("--set", &scope, &key, value)
+    }
+
+    /// The stanza and key that a dotted path names.
+    fn place(&mut self, path: &str) -> Option<(Scope, String)> {
+        let (stanza, rest) = path.split_once('.')?;
+        match stanza {
+            "service" => Some((Scope::Service, rest.to_owned())),
+            "mod-lua" => Some((Scope::ModLua, rest.to_owned())),
+            "network" => {
+                let (part, key) = rest.split_once('.')?;
+                let opened = self.config.open(&Scope::Network, part, None).ok()?;
+                Some((opened.scope, key.to_owned()))
+            }
+            "namespace" => {
+                let (namespace, key) = rest.split_once('.')?;
+                let namespace = namespace.to_owned();
+                match key.strip_prefix("set.").and_then(|rest| rest.rsplit_once('.')) {
+                    Some((set, key)) => Some((Scope::Set { namespace, set: set.to_owned() }, key.to_owned())),
+                    None => Some((Scope::Namespace(namespace), key.to_owned())),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn load(&mut self, origin: &str, scope: &Scope, key: &str, value: &str) -> Result<(), ConfigureError> {
+        // In a file an unknown key may come from another version; on a command line it is a slip of the hand.
+        let warning = self.config.load(scope, key, value).map_err(|error| flag(origin, error))?;
+        self.warnings.extend(warning.map(|text| format!("{origin}: {text}")));
+        Ok(())
+    }
+
+    fn replace(&mut self, origin: &str, key: NetworkKey, value: &str) -> Result<(), ConfigureError> {
+        self.config.network.put(key, value).map_err(|error| flag(origin, error))
+    }
+}
+
+fn flag(origin: &str, error: ConfigError) -> ConfigureError {
+    ConfigureError::Flag { origin: origin.to_owned(), error }
+}
+
+#[cfg(test)]
+#[path = "overlay_tests.rs"]
+mod tests;

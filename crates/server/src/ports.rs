@@ -1,0 +1,200 @@
+//! Which addresses a node opens, from its configuration, and what it tells clients about them.
+
+use crate::host::interfaces;
+use crate::listen::{self, Purpose};
+use crate::running::StartError;
+use crate::service::Door;
+use shipload_node::Listen;
+use shipload_node::config::{NetworkKey, Values};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use thiserror::Error;
+
+/// A word in an `address` line that stands for no address of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{purpose} address '{word}' is no address of this machine; allowed: an IP address, a network interface, \
+     localhost, any",
+    purpose = purpose.name()
+)]
+pub struct UnknownAddress {
+    /// Whose address line.
+    pub purpose: Purpose,
+    /// The word.
+    pub word: String,
+}
+
+/// Addresses that a server really listens on.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// Clients: the first of the service addresses.
+    pub service: SocketAddr,
+    /// Info as plain text.
+    pub info: Option<SocketAddr>,
+    /// Health and metrics.
+    pub http: Option<SocketAddr>,
+    /// Every open address with what it is for.
+    pub all: Vec<(Purpose, SocketAddr)>,
+}
+
+/// What opening the ports gave.
+pub(crate) struct Opened {
+    pub(crate) bound: Bound,
+    pub(crate) listen: Listen,
+    /// For each service thread its doors.
+    pub(crate) doors: Vec<Vec<Door>>,
+    pub(crate) http: Vec<TcpListener>,
+}
+
+/// Opens everything that the configuration wants.
+pub(crate) fn open(
+    network: &Values<NetworkKey>,
+    threads: usize,
+    any_port: bool,
+) -> Result<Opened, StartError> {
+    let mut opener = Opener { network, doors: Vec::new(), all: Vec::new() };
+    opener.doors.resize_with(threads, Vec::new);
+    let service = opener.service()?;
+    let admin = opener.admin()?;
+    let info = opener.one(Purpose::Info, NetworkKey::InfoAddress, NetworkKey::InfoPort, any_port)?;
+    let info_bound = addresses_of(&info)?;
+    opener.hand_to_first(info, Door::info)?;
+    let http = opener.one(Purpose::Http, NetworkKey::HttpAddress, NetworkKey::HttpPort, any_port)?;
+    let http_bound = addresses_of(&http)?;
+    let first = service.first().copied().ok_or_else(|| UnknownAddress {
+        purpose: Purpose::Service,
+        word: network.text(NetworkKey::ServiceAddress),
+    })?;
+    let access = |addresses, port| announced(network, addresses, port, first.port());
+    let listen = Listen {
+        service,
+        access: access(NetworkKey::ServiceAccessAddress, NetworkKey::ServiceAccessPort),
+        alternate: access(NetworkKey::ServiceAlternateAccessAddress, NetworkKey::ServiceAlternateAccessPort),
+        admin,
+        info: info_bound,
+        http: http_bound,
+    };
+    let (info, http_first) = (listen.info.first().copied(), listen.http.first().copied());
+    let bound = Bound { service: first, info, http: http_first, all: opener.all };
+    Ok(Opened { bound, listen, doors: opener.doors, http })
+}
+
+struct Opener<'a> {
+    network: &'a Values<NetworkKey>,
+    doors: Vec<Vec<Door>>,
+    all: Vec<(Purpose, SocketAddr)>,
+}
+
+impl Opener<'_> {
+    /// The service port on all its addresses, once for each thread.
+    fn service(&mut self) -> Result<Vec<SocketAddr>, StartError> {
+        let mut port = self.port(NetworkKey::ServicePort);
+        let mut bound = Vec::new();
+        for ip in self.ips(Purpose::Service, NetworkKey::ServiceAddress)? {
+            let listeners = listen::shared(Purpose::Service, SocketAddr::new(ip, port), self.doors.len())?;
+            let address = local(listeners.first())?;
+            // When the system chose the port for the first address, the others get the same.
+            port = address.port();
+            for (doors, listener) in self.doors.iter_mut().zip(listeners) {
+                doors.push(Door::service(listener)?);
+            }
+            self.all.push((Purpose::Service, address));
+            bound.push(address);
+        }
+        Ok(bound)
+    }
+
+    fn admin(&mut self) -> Result<Vec<SocketAddr>, StartError> {
+        let listeners = self.one(Purpose::Admin, NetworkKey::AdminAddress, NetworkKey::AdminPort, false)?;
+        let bound = addresses_of(&listeners)?;
+        self.hand_to_first(listeners, Door::admin)?;
+        Ok(bound)
+    }
+
+    /// A port that one thread serves, on all its addresses; none when its port is 0.
+    fn one(
+        &mut self,
+        purpose: Purpose,
+        addresses: NetworkKey,
+        port: NetworkKey,
+        any_port: bool,
+    ) -> Result<Vec<TcpListener>, StartError> {
+        let mut port = self.port(port);
+        let mut listeners = Vec::new();
+        if port == 0 && !any_port {
+            return Ok(listeners);
+        }
+        for ip in self.ips(purpose, addresses)? {
+            let listener = listen::single(purpose, SocketAddr::new(ip, port))?;
+            let address = local(Some(&listener))?;
+            port = address.port();
+            self.all.push((purpose, address));
+            listeners.push(listener);
+        }
+        Ok(listeners)
+    }
+
+    fn hand_to_first(
+        &mut self,
+        listeners: Vec<TcpListener>,
+        door: fn(TcpListener) -> std::io::Result<Door>,
+    ) -> Result<(), StartError> {
+        for listener in listeners {
+            let door = door(listener)?;
+            if let Some(first) = self.doors.first_mut() {
+                first.push(door);
+            }
+        }
+        Ok(())
+    }
+
+    fn port(&self, key: NetworkKey) -> u16 {
+        u16::try_from(self.network.number(key)).unwrap_or(0)
+    }
+
+    /// The addresses of a list of words; those of the service port when the list is empty.
+    fn ips(&self, purpose: Purpose, key: NetworkKey) -> Result<Vec<IpAddr>, UnknownAddress> {
+        let mut words = self.network.list(key);
+        if words.is_empty() {
+            words = self.network.list(NetworkKey::ServiceAddress);
+        }
+        let mut ips: Vec<IpAddr> = Vec::new();
+        for word in words {
+            let found = interfaces::resolve(&word);
+            if found.is_empty() {
+                return Err(UnknownAddress { purpose, word });
+            }
+            for ip in found {
+                if !ips.contains(&ip) {
+                    ips.push(ip);
+                }
+            }
+        }
+        Ok(ips)
+    }
+}
+
+/// `host:port` for each configured address that is announced instead of a bound one.
+fn announced(
+    network: &Values<NetworkKey>,
+    addresses: NetworkKey,
+    port: NetworkKey,
+    bound: u16,
+) -> Vec<String> {
+    let port = match network.number(port) {
+        0 => u64::from(bound),
+        port => port,
+    };
+    let words = network.list(addresses).into_iter();
+    words
+        .map(|word| if word.contains(':') { format!("[{word}]:{port}") } else { format!("{word}:{port}") })
+        .collect()
+}
+
+fn local(listener: Option<&TcpListener>) -> Result<SocketAddr, StartError> {
+    let missing = || std::io::Error::other("no listener was made");
+    Ok(listener.ok_or_else(missing)?.local_addr()?)
+}
+
+fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError> {
+    listeners.iter().map(|listener| local(Some(listener))).collect()
+}

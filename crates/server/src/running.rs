@@ -1,0 +1,242 @@
+//! A server inside this process: opened ports, running threads, and a way to stop them.
+//!
+//! `shipload serve`, `shipload up` and tests all start a node through [`Launch`]; only `serve` adds signals and
+//! log sinks around it.
+
+use crate::clock::Start;
+use crate::exit;
+use crate::host::{identity, load, memory};
+use crate::http;
+use crate::listen::ListenError;
+use crate::maintenance::{self, Bell};
+use crate::ports::{Bound, Opened, UnknownAddress, open};
+use crate::service::{Crew, EventLoop, Shared, Station};
+use crate::tuning::Tuning;
+use mio::Waker;
+use shipload_node::config::{Config, ConfigError, NamespaceKey, ServiceKey};
+use shipload_node::{Listen, Node};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, JoinHandle};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A port can't be opened.
+    #[error("{0}")]
+    Listen(#[from] ListenError),
+    /// A word that is no address of this machine.
+    #[error("{0}")]
+    Address(#[from] UnknownAddress),
+    /// The configuration contradicts itself.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// `node-id` is no hexadecimal number.
+    #[error("configuration: node-id '{0}' is no id; allowed: 1 to 16 hexadecimal digits, not all 0")]
+    NodeId(String),
+    /// Threads or epoll instances can't be made.
+    #[error("the machine does not give what is needed: {0}")]
+    Machine(#[from] io::Error),
+}
+
+/// How to start a server.
+#[derive(Debug)]
+pub struct Launch {
+    /// The node's configuration.
+    pub config: Config,
+    /// Limits of the event loops.
+    pub tuning: Tuning,
+    /// Port 0 means "any free port" for info and HTTP too, not "none". For tests and local clusters.
+    pub any_port: bool,
+}
+
+impl Launch {
+    /// A server with this configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Launch {
+        Launch { config, tuning: Tuning::default(), any_port: false }
+    }
+
+    /// Opens all ports and starts all threads; the ports serve when this returns.
+    ///
+    /// # Errors
+    /// When a port can't be opened or the configuration contradicts itself. Nothing runs then.
+    pub fn start(self) -> Result<Running, StartError> {
+        let start = Start::now();
+        let node_id = parse_node_id(&self.config.service.text(ServiceKey::NodeId))?;
+        let threads = thread_count(&self.config);
+        let Opened { bound, listen, doors, http } = open(&self.config.network, threads, self.any_port)?;
+        share_memory(&self.config);
+        let identity = identity::identify(node_id, bound.service.port());
+        let node = Node::new(self.config, identity)?;
+        tell(&node, start, listen);
+        node.functions.pool.set_clock(Arc::new(move || start.elapsed_ns()));
+        let shared = Arc::new(Shared::new(node, self.tuning, start));
+        // All stations exist before the first loop runs, so that a failure leaves no half-started server.
+        let stations: io::Result<Vec<(Station, Waker)>> = doors.into_iter().map(Station::open).collect();
+        let (stations, wakers) = stations?.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+        let crew = Crew::new(wakers);
+        let mut running = Running {
+            bound,
+            shared: Arc::clone(&shared),
+            crew: Arc::clone(&crew),
+            bell: Arc::new(Bell::default()),
+            http_stop: None,
+            threads: Vec::new(),
+        };
+        for (number, station) in stations.into_iter().enumerate() {
+            let service = EventLoop::new(Arc::clone(&shared), Arc::clone(&crew), number, station);
+            running.spawn(format!("service-{number}"), move || service.run())?;
+        }
+        running.spawn_maintenance()?;
+        running.spawn_http(http)?;
+        Ok(running)
+    }
+}
+
+/// A running server. Dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    bound: Bound,
+    shared: Arc<Shared>,
+    crew: Arc<Crew>,
+    bell: Arc<Bell>,
+    http_stop: Option<oneshot::Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts a server with this configuration.
+    ///
+    /// # Errors
+    /// As [`Launch::start`].
+    pub fn start(config: Config) -> Result<Running, StartError> {
+        Launch::new(config).start()
+    }
+
+    /// The addresses that it really listens on.
+    #[must_use]
+    pub fn ports(&self) -> &Bound {
+        &self.bound
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.shared.node
+    }
+
+    /// Bytes that all connections hold now in partly received requests and unsent replies.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> u64 {
+        self.shared.buffered_bytes.load(Ordering::Relaxed)
+    }
+
+    /// For each service thread the connections that it has.
+    #[must_use]
+    pub fn connections_by_thread(&self) -> Vec<usize> {
+        (0..self.crew.len()).map(|thread| self.crew.connections(thread)).collect()
+    }
+
+    /// Stops accepting, lets replies leave, and ends all threads. Takes at most about the drain time.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.crew.wake_all();
+        self.bell.ring();
+        drop(self.http_stop.take());
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has told so; the others still end in order.
+            let _ = thread.join();
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        name: String,
+        work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let label = name.clone();
+        let thread = Builder::new().name(name).spawn(move || {
+            if let Err(error) = work() {
+                exit::environment(&format!("thread {label} can't go on"), &error);
+            }
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    fn spawn_maintenance(&mut self) -> Result<(), StartError> {
+        let (shared, crew, bell) = (Arc::clone(&self.shared), Arc::clone(&self.crew), Arc::clone(&self.bell));
+        self.spawn("maintenance".to_owned(), move || {
+            maintenance::run(&shared, &crew, &bell);
+            Ok(())
+        })
+    }
+
+    fn spawn_http(&mut self, listeners: Vec<std::net::TcpListener>) -> Result<(), StartError> {
+        if listeners.is_empty() {
+            return Ok(());
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.http_stop = Some(sender);
+        let shared = Arc::clone(&self.shared);
+        self.spawn("http".to_owned(), move || http::run(shared, listeners, receiver))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// `service-threads`, or one for each processor.
+fn thread_count(config: &Config) -> usize {
+    let wanted = match config.service.number(ServiceKey::ServiceThreads) {
+        0 => load::processors(),
+        wanted => wanted,
+    };
+    usize::try_from(wanted).unwrap_or(1).max(1)
+}
+
+fn parse_node_id(text: &str) -> Result<Option<u64>, StartError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id = u64::from_str_radix(text.trim_start_matches("0x"), 16).ok().filter(|id| *id != 0);
+    id.map(Some).ok_or_else(|| StartError::NodeId(text.to_owned()))
+}
+
+/// Namespaces without a `data-size` share what memory there is, after those that have one.
+///
+/// The engine's own marks (`stop-writes-used-pct`, `stop-writes-sys-memory-pct`) keep the room for indexes,
+/// buffers and the rest of the machine.
+fn share_memory(config: &Config) {
+    let Some(memory) = memory::read() else { return };
+    let given: u64 = config.namespaces().iter().map(|one| one.number(NamespaceKey::DataSize)).sum();
+    let open: Vec<_> =
+        config.namespaces().iter().filter(|one| one.number(NamespaceKey::DataSize) == 0).collect();
+    let left = memory.limit_bytes.saturating_sub(given).max(memory.limit_bytes / 8);
+    for namespace in &open {
+        namespace.keys.put_number(NamespaceKey::DataSize, left / open.len() as u64);
+    }
+}
+
+/// Tells the engine what it can't find out itself.
+fn tell(node: &Node, start: Start, listen: Listen) {
+    node.facts.started_mono_ns.store(start.elapsed_ns(), Ordering::Relaxed);
+    *node.facts.listen.write() = listen;
+    // Measured before the first request, so that limits hold from the start.
+    maintenance::measure(&node.facts, &mut load::LoadMeter::default());
+}
+
+#[cfg(test)]
+#[path = "running_tests.rs"]
+mod tests;

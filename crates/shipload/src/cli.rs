@@ -1,0 +1,79 @@
+//! What can be typed after `shipload`, and the help that explains it.
+
+use clap::{Parser, Subcommand};
+
+use crate::{aql, bench, health, info, serve, up};
+
+/// The database that lives in containers.
+#[derive(Debug, Parser)]
+#[command(name = "shipload", version, about, long_about = None, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One job each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node in the foreground
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::Args),
+    /// Start a node to play with, on this machine only
+    #[command(after_help = UP_EXAMPLES)]
+    Up(up::Args),
+    /// Show nodes, namespaces and sets of a cluster
+    #[command(after_help = INFO_EXAMPLES, disable_help_flag = true)]
+    Info(info::Args),
+    /// Ask and change records with statements
+    #[command(after_help = AQL_EXAMPLES, disable_help_flag = true)]
+    Aql(aql::Args),
+    /// Load a node over the protocol and measure it from outside
+    #[command(after_help = BENCH_EXAMPLES, disable_help_flag = true)]
+    Bench(bench::BenchArgs),
+    /// Ask a node whether it is well, for health checks of containers
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(health::Args),
+    /// Print the version
+    Version,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shipload up --demo                                  a node and a page that counts its hits
+  shipload serve --config aerospike.conf              a node in the foreground
+  shipload info                                       what the cluster looks like
+  shipload aql -c 'select * from test.summary'        records as a table
+  shipload bench --help                               load from outside";
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  shipload up                          one node with the namespace `test`
+  shipload up --demo                   and a page on http://127.0.0.1:5000/ that counts its visitors
+  shipload up --demo --port 3100 --info-port 3103 --http-port 4300 --demo-port 5100";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  shipload health                      status 0 when the node lives
+  shipload health --ready              status 0 when it serves clients";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  shipload bench -w I -k 100000                   write every key once
+  shipload bench -w RU,80 -k 100000 -d 30s        then read 80 of 100 times, update the others
+  shipload bench -w RU,80 -r 5000 -o I8,S20,B100  5000 operations a second: latency without omission
+  shipload bench --json -d 10s | jq .classes.read.latency_us";
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  shipload info                                   tables of the whole cluster, found from one node
+  shipload info -h db.example -p 3000
+  shipload info -v namespaces -v sets -l          raw answers of one node, as asinfo prints them
+  shipload info --json | jq '.[].statistics.cluster_size'";
+
+const AQL_EXAMPLES: &str = "\
+Examples:
+  shipload aql                                                      asks for statements
+  shipload aql -c \"insert into test.foo (pk, val1) values (1, 'abc')\" -c 'select * from test.foo'
+  shipload aql -c 'select * from test.foo where val1 = \"abc\" limit 10'
+  shipload aql --json -c 'select * from test.hits' | jq .bins.server
+  shipload aql -h db.example -p 3000 -f script.aql";

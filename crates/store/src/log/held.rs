@@ -1,0 +1,126 @@
+//! A block held in memory, and what is known of it beside its bytes.
+
+use crate::block::{HEADER_SIZE, Header, Identity};
+use crate::record::frame_size;
+
+/// A block in memory.
+#[derive(Debug)]
+pub(crate) struct Held {
+    memory: Box<[u8]>,
+    /// Where the next record goes.
+    used_bytes: usize,
+    /// Of the used bytes, those of live records.
+    live_bytes: usize,
+    seed: u32,
+    sequence: u64,
+    /// Waits to be defragmented, or was found damaged and must not be.
+    queued: bool,
+    oldest_ms: u64,
+    newest_ms: u64,
+}
+
+impl Held {
+    /// An empty block over this memory.
+    pub(crate) fn begin(mut memory: Box<[u8]>, header: &Header) -> Held {
+        let bytes = header.encode();
+        memory[..HEADER_SIZE].copy_from_slice(&bytes);
+        Held {
+            memory,
+            used_bytes: HEADER_SIZE,
+            live_bytes: 0,
+            seed: Header::seed(&bytes),
+            sequence: header.sequence,
+            queued: false,
+            oldest_ms: u64::MAX,
+            newest_ms: 0,
+        }
+    }
+
+    /// Takes `size` bytes for a live record; none when they do not fit.
+    #[inline]
+    pub(crate) fn take(&mut self, size: usize) -> Option<u32> {
+        let offset = self.used_bytes;
+        let end = offset + size;
+        if end > self.memory.len() {
+            return None;
+        }
+        self.used_bytes = end;
+        self.live_bytes += size;
+        u32::try_from(offset).ok()
+    }
+
+    pub(crate) fn lose(&mut self, size: usize) {
+        self.live_bytes -= size;
+    }
+
+    /// Whether less than `low_water_pct` percent of what was written is alive.
+    pub(crate) fn is_sparse(&self, low_water_pct: u8) -> bool {
+        self.live_bytes * 100 < (self.used_bytes - HEADER_SIZE) * usize::from(low_water_pct)
+    }
+
+    /// Marks the block as queued when it is below the mark and was not, and tells its sequence.
+    pub(crate) fn queue_when_sparse(&mut self, low_water_pct: u8) -> Option<u64> {
+        if !self.is_sparse(low_water_pct) || self.queued {
+            return None;
+        }
+        self.queued = true;
+        Some(self.sequence)
+    }
+
+    #[inline]
+    pub(crate) fn note_time(&mut self, last_update_ms: u64) {
+        self.oldest_ms = self.oldest_ms.min(last_update_ms);
+        self.newest_ms = self.newest_ms.max(last_update_ms);
+    }
+
+    pub(crate) fn times(&self) -> (u64, u64) {
+        (self.oldest_ms, self.newest_ms)
+    }
+
+    #[inline]
+    pub(crate) fn written_from(&self, offset: u32) -> &[u8] {
+        &self.memory[offset as usize..self.used_bytes]
+    }
+
+    #[inline]
+    pub(crate) fn record_mut(&mut self, offset: u32, size: usize) -> (&mut [u8], u32) {
+        let offset = offset as usize;
+        (&mut self.memory[offset..offset + size], self.seed)
+    }
+
+    pub(crate) fn seed(&self) -> u32 {
+        self.seed
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.memory.len()
+    }
+
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.live_bytes
+    }
+
+    pub(crate) fn into_memory(self) -> Box<[u8]> {
+        self.memory
+    }
+
+    /// Checks header and that whole records fill the used bytes exactly.
+    pub(crate) fn assert_invariants(&self, identity: &Identity, number: u32) {
+        let (header, seed) = Header::decode(&self.memory).expect("the header is whole");
+        assert_eq!((header.identity, header.number), (*identity, number), "the header names its place");
+        assert_eq!((header.sequence, seed), (self.sequence, self.seed), "the header names its time");
+        let mut at = HEADER_SIZE;
+        while at < self.used_bytes {
+            at += frame_size(&self.memory[at..self.used_bytes]).expect("records follow each other");
+        }
+        assert_eq!(at, self.used_bytes, "records fill the used bytes");
+    }
+}

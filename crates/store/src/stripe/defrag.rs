@@ -1,0 +1,139 @@
+//! Defragmentation: moving live records out of sparsely used blocks.
+//!
+//! Guarantees: bounded work a call; a record is moved only when its checksum is right; a block is freed only when
+//! nothing in it lives. A damaged block is left as it is and never looked at again by defragmentation.
+//!
+//! The idea: walk a sparse block record by record; a record lives when the index leads exactly here.
+
+use super::Stripe;
+use crate::block::HEADER_SIZE;
+use crate::error::CorruptRecord;
+use crate::index::{Key, Location};
+use crate::log::Room;
+use crate::record::{decode, seal, verify};
+
+/// What a slice of defragmentation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Defragged {
+    /// Live records that were moved.
+    pub moved_records: u64,
+    /// Their encoded bytes.
+    pub moved_bytes: u64,
+    /// Blocks that are done with: freed, or given up as damaged.
+    pub blocks: u64,
+    /// Of those, blocks left as they are because a record in them is damaged.
+    pub damaged_blocks: u64,
+    /// There is more to do.
+    pub more: bool,
+}
+
+/// The block that defragmentation is in.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    block: Option<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    number: u32,
+    sequence: u64,
+    offset: u32,
+}
+
+/// What became of the record at a place.
+enum Step {
+    Passed(usize),
+    Moved(usize),
+    NoRoom,
+}
+
+impl Stripe {
+    /// Moves live records out of sparse blocks until about `budget_bytes` of them have been looked at.
+    pub fn defrag(&mut self, budget_bytes: usize) -> Defragged {
+        let mut done = Defragged::default();
+        let mut looked = 0;
+        while looked < budget_bytes {
+            let Some(place) = self.defrag_place() else { return done };
+            let Some(location) = self.log.behind(place.number, place.offset) else {
+                self.leave_block(&mut done, false);
+                continue;
+            };
+            match self.defrag_step(location) {
+                Ok(Step::NoRoom) => return done,
+                Ok(Step::Passed(size)) => {
+                    looked += size;
+                    self.advance(place, size);
+                }
+                Ok(Step::Moved(size)) => {
+                    looked += size;
+                    done.moved_records += 1;
+                    done.moved_bytes += size as u64;
+                    self.advance(place, size);
+                    if !self.log.is_block(place.number, place.sequence) {
+                        self.leave_block(&mut done, false);
+                    }
+                }
+                Err(_) => self.leave_block(&mut done, true),
+            }
+        }
+        done.more = self.defrag.block.is_some() || self.log.sparse_blocks() > 0;
+        done
+    }
+
+    /// How many blocks wait for defragmentation, at most.
+    #[must_use]
+    pub fn defrag_backlog(&self) -> usize {
+        self.log.sparse_blocks() + usize::from(self.defrag.block.is_some())
+    }
+
+    fn defrag_place(&mut self) -> Option<Place> {
+        if let Some(place) = self.defrag.block
+            && self.log.is_block(place.number, place.sequence)
+        {
+            return Some(place);
+        }
+        let first = u32::try_from(HEADER_SIZE).unwrap_or(u32::MAX);
+        let next = self.log.next_sparse();
+        self.defrag.block = next.map(|(number, sequence)| Place { number, sequence, offset: first });
+        self.defrag.block
+    }
+
+    fn advance(&mut self, place: Place, size: usize) {
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        self.defrag.block = Some(Place { offset: place.offset.saturating_add(size), ..place });
+    }
+
+    fn leave_block(&mut self, done: &mut Defragged, damaged: bool) {
+        self.defrag.block = None;
+        done.blocks += 1;
+        done.damaged_blocks += u64::from(damaged);
+    }
+
+    fn defrag_step(&mut self, location: Location) -> Result<Step, CorruptRecord> {
+        let bytes = self.log.bytes(location);
+        let record = decode(bytes)?;
+        let (digest, size) = (record.digest(), record.size());
+        let partition = digest.partition();
+        let slot = self.table(partition).find(&Key::of(&digest));
+        let Some(slot) = slot.ok().filter(|&slot| self.table(partition).entry(slot).location() == location)
+        else {
+            return Ok(Step::Passed(size));
+        };
+        verify(bytes, self.log.seed(location))?;
+        let last_update_ms = record.meta().last_update_ms;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.extend_from_slice(record.bytes());
+        let target = self.log.append(size, Room::Spare);
+        if let Ok(target) = target {
+            let (space, seed) = self.log.bytes_mut(target, size);
+            space.copy_from_slice(&scratch);
+            seal(space, seed);
+            self.log.note_time(target, last_update_ms);
+            self.table_mut(partition).entry_mut(slot).set_location(target);
+            self.log.release(location, size);
+        }
+        self.scratch = scratch;
+        Ok(if target.is_ok() { Step::Moved(size) } else { Step::NoRoom })
+    }
+}

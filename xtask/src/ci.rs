@@ -1,0 +1,71 @@
+//! `cargo xtask ci`: everything that decides whether the project keeps its promises, in one run.
+//!
+//! The steps run one after the other, fast ones first, and a failed step does not hide the later ones. Each
+//! is a command that can be typed alone. What a machine cannot do is said by the step itself, never passed
+//! over in silence. The last line counts steps in the plain form that test harnesses read.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::workspace;
+
+/// Arguments of `cargo xtask ci`.
+#[derive(Debug, Args)]
+pub(crate) struct CiArgs {
+    /// Run only the steps whose name contains this text
+    #[arg(long)]
+    pub(crate) only: Option<String>,
+}
+
+/// One step: its name, and the words after `cargo`.
+struct Step {
+    name: &'static str,
+    words: &'static [&'static str],
+}
+
+/// The steps in the order in which they run.
+const STEPS: [Step; 13] = [
+    Step { name: "tidy", words: &["xtask", "tidy"] },
+    Step { name: "format", words: &["fmt", "--all", "--check"] },
+    Step {
+        name: "lints",
+        words: &["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+    },
+    Step { name: "tests", words: &["test", "--workspace", "--locked", "--no-fail-fast"] },
+    Step { name: "build", words: &["build", "--release", "--locked", "--package", "shipload"] },
+    Step { name: "licences", words: &["xtask", "deny"] },
+    Step { name: "golden", words: &["xtask", "golden"] },
+    Step { name: "counter", words: &["xtask", "counter"] },
+    Step { name: "documents", words: &["xtask", "docs"] },
+    Step { name: "conform", words: &["xtask", "conform"] },
+    Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
+    Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
+    Step { name: "bench records", words: &["xtask", "bench", "records", "--seconds", "3", "--rounds", "2"] },
+];
+
+/// Runs the steps: `true` when every one succeeded.
+pub(crate) fn run(args: &CiArgs) -> Result<bool> {
+    let chosen = |step: &&Step| args.only.as_ref().is_none_or(|text| step.name.contains(text.as_str()));
+    let mut summary = Vec::new();
+    for step in STEPS.iter().filter(chosen) {
+        println!("\n==> {} (cargo {})", step.name, step.words.join(" "));
+        let began = Instant::now();
+        let status = Command::new(workspace::cargo())
+            .args(step.words)
+            .current_dir(workspace::root())
+            .status()
+            .with_context(|| format!("cannot run cargo {}", step.words.join(" ")))?;
+        summary.push((step.name, status.success(), began.elapsed().as_secs()));
+    }
+    println!("\n{:<16} {:<8} {:>8}", "step", "result", "seconds");
+    for (name, passed, seconds) in &summary {
+        println!("{name:<16} {:<8} {seconds:>8}", if *passed { "passed" } else { "FAILED" });
+    }
+    let passed = summary.iter().filter(|(_, passed, _)| *passed).count();
+    let failed = summary.len() - passed;
+    println!("\nsteps: {passed} passed, {failed} failed");
+    Ok(failed == 0)
+}

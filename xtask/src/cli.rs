@@ -1,0 +1,49 @@
+//! What can be typed after `cargo xtask`.
+//!
+//! The documents' check parses every `cargo xtask ...` line of README and docs with this same
+//! definition, so a command or flag that is renamed here is found where it is described.
+
+use clap::{Parser, Subcommand};
+
+use crate::{bench_index, bench_records, ci, conform, counter, docs, fuzz, golden, tidy};
+
+/// Typed scripts of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One script each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the house rules: import direction, names, sizes, documents (seconds)
+    Tidy(tidy::Args),
+    /// Measure, beside a peer in the same run
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Run everything that decides whether the project keeps its promises (under 45 minutes)
+    Ci(ci::CiArgs),
+    /// Run the official Rust client's own integration suite against a node (minutes)
+    Conform(conform::Args),
+    /// Run the Flask page with the client from PyPI against a node, and count its hits (under a minute)
+    Counter(counter::Args),
+    /// Check licences, sources and doubled crates with cargo-deny (offline: no advisories)
+    Deny,
+    /// Run the commands of README and docs, and compare what they print
+    Docs(docs::Args),
+    /// Feed arbitrary bytes to all that a stranger reaches (a minute for each target)
+    Fuzz(fuzz::Args),
+    /// Play recorded answers of a real server against ours (under a minute)
+    Golden(golden::Args),
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Memory of a record: index, log, and the whole process beside Redis (minutes)
+    Index(bench_index::BenchIndexArgs),
+    /// Cost of an operation: processor time, latency, system calls, beside Redis (minutes)
+    Records(bench_records::Args),
+}

@@ -1,0 +1,156 @@
+//! `cargo xtask conform`: the official Rust client's own integration suite against a node.
+//!
+//! The suite is taken from the published crate that the workspace depends on; nothing of it is committed.
+//! Each test runs in a process of its own with a time limit, so that one that hangs or crashes costs only
+//! itself. What does not pass yet stands in a committed file with its reason; anything else that fails is an
+//! error, and so is a listed test that passes now. `COMPAT.md` holds the table.
+
+mod expectations;
+mod run;
+mod suite;
+mod table;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use self::expectations::{Expectations, Verdict};
+use self::run::{Outcome, Ran};
+use self::suite::Test;
+use crate::process::{self, Node};
+use crate::workspace;
+
+/// Reasons for what does not pass, relative to the root.
+const EXPECTATIONS: &str = "tests/conform/expectations.txt";
+/// The document with the table, relative to the root.
+const DOCUMENT: &str = "COMPAT.md";
+
+/// How the suite is run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run only tests whose name contains one of these texts; the table is not looked at then
+    filter: Vec<String>,
+    /// Write the table into COMPAT.md
+    #[arg(long, conflicts_with = "filter")]
+    write: bool,
+    /// Show what failed tests print
+    #[arg(long)]
+    show: bool,
+    /// Tests that run at the same time
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: u32,
+    /// Seconds for one test; some are slow by design, because they ask for few records a second
+    #[arg(long, default_value_t = 300)]
+    timeout_s: u64,
+    /// The program to test; the release build of this checkout when not given
+    #[arg(long, conflicts_with = "against")]
+    binary: Option<PathBuf>,
+    /// A node that runs already, as host:port, instead of one that is started
+    #[arg(long, value_name = "ADDRESS")]
+    against: Option<SocketAddr>,
+}
+
+/// Runs the suite and compares.
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let root = workspace::root();
+    let text = std::fs::read_to_string(root.join(EXPECTATIONS))
+        .with_context(|| format!("cannot read {EXPECTATIONS}"))?;
+    let expectations = Expectations::read(&text).with_context(|| EXPECTATIONS.to_owned())?;
+    let binaries = suite::build()?;
+    let tests = suite::list(&binaries, &args.filter)?;
+    let (node, address) = node(args)?;
+    let limits = run::Limits { jobs: args.jobs, timeout: Duration::from_secs(args.timeout_s) };
+    let (alone, together): (Vec<Test>, Vec<Test>) =
+        tests.into_iter().partition(|test| expectations.is_alone(&test.name));
+    let mut results = run::all(&together, address, limits)?;
+    results.extend(run::all(&alone, address, run::Limits { jobs: 1, ..limits })?);
+    results.sort_by(|left, right| left.test.name.cmp(&right.test.name));
+    let judged: Vec<(&Ran, Verdict<'_>)> = results.iter().map(|ran| (ran, expectations.judge(ran))).collect();
+    print!("{}", table::text(&judged));
+    let mut holds = report(&judged, args.show);
+    if let Some(node) = node {
+        // A node that crashed on the way is a failure whatever the tests say.
+        let status = node.stop()?;
+        if !status.success() {
+            eprintln!("conform: the node ended with {status}");
+            holds = false;
+        }
+    }
+    if args.filter.is_empty() {
+        holds &= all_used(&expectations, &results);
+        holds &= document(&root, &judged, args.write)?;
+    }
+    Ok(holds)
+}
+
+fn node(args: &Args) -> Result<(Option<Node>, SocketAddr)> {
+    if let Some(address) = args.against {
+        return Ok((None, address));
+    }
+    let binary = process::binary(args.binary.as_ref())?;
+    let node = Node::start(&binary, &[])?;
+    let address = node.service;
+    Ok((Some(node), address))
+}
+
+/// Names what is not as expected.
+fn report(judged: &[(&Ran, Verdict<'_>)], show: bool) -> bool {
+    let mut holds = true;
+    for (ran, verdict) in judged {
+        let name = &ran.test.name;
+        match verdict {
+            Verdict::Unexpected => {
+                holds = false;
+                eprintln!("failed: {name} ({})", describe(ran.outcome));
+                if show {
+                    eprintln!("{}\n", ran.printed.trim_end());
+                }
+            }
+            Verdict::PassesNow(_) => {
+                holds = false;
+                eprintln!("passes now: {name}; take it out of {EXPECTATIONS}");
+            }
+            Verdict::Passed | Verdict::LeftOut(_) | Verdict::NotYet(_) | Verdict::Varies(_) => {}
+        }
+    }
+    holds
+}
+
+fn describe(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Ignored | Outcome::Skipped => "left out",
+        Outcome::Failed => "failed",
+        Outcome::Hung => "did not end in time",
+    }
+}
+
+/// Names patterns that no test has: the suite has changed, or a name is misspelled.
+fn all_used(expectations: &Expectations, results: &[Ran]) -> bool {
+    let names: Vec<&str> = results.iter().map(|ran| ran.test.name.as_str()).collect();
+    let unused = expectations.unused(&names);
+    for pattern in &unused {
+        eprintln!("no test is called `{pattern}`; take it out of {EXPECTATIONS}");
+    }
+    unused.is_empty()
+}
+
+/// Compares or writes the table in the document.
+fn document(root: &std::path::Path, judged: &[(&Ran, Verdict<'_>)], write: bool) -> Result<bool> {
+    let path = root.join(DOCUMENT);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
+    let wanted = table::replace(&text, &table::markdown(judged)).with_context(|| DOCUMENT.to_owned())?;
+    if wanted == text {
+        return Ok(true);
+    }
+    if write {
+        std::fs::write(&path, wanted).with_context(|| format!("cannot write {DOCUMENT}"))?;
+        println!("conform: {DOCUMENT} is brought up to date");
+        return Ok(true);
+    }
+    // What fails decides, not the table: a test that skips itself may say so in other words on another machine.
+    eprintln!("conform: the table in {DOCUMENT} is old; `cargo xtask conform --write` brings it up to date");
+    Ok(true)
+}

@@ -1,0 +1,55 @@
+//! The project's scripts, as typed commands: `cargo xtask <command>`.
+//!
+//! Each command is one module that can be read alone. A command prints what it found, and its exit
+//! status says whether the project keeps what it promises. Nothing here is part of the product.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod bench_index;
+mod bench_records;
+mod benchmarks_document;
+mod ci;
+mod cli;
+mod conform;
+mod console;
+mod counter;
+mod deny;
+mod docs;
+mod fuzz;
+mod golden;
+mod markdown;
+mod process;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Bench, Cli, Command};
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs one command: `true` when all that it checks holds.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Tidy(args) => tidy::run(&args),
+        Command::Bench(Bench::Index(args)) => bench_index::run(&args).map(|()| true),
+        Command::Bench(Bench::Records(args)) => bench_records::run(&args).map(|()| true),
+        Command::Ci(args) => ci::run(&args),
+        Command::Conform(args) => conform::run(&args),
+        Command::Counter(args) => counter::run(&args),
+        Command::Deny => deny::run(),
+        Command::Docs(args) => docs::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Golden(args) => golden::run(&args),
+    }
+}
