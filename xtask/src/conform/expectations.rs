@@ -43,6 +43,8 @@ pub(crate) enum Verdict<'a> {
     NotYet(&'a str),
     /// Either result is fine, for this reason.
     Varies(&'a str),
+    /// Failed beside others and passed alone; the test's name.
+    PassedAlone(&'a str),
     /// Fails and is not listed.
     Unexpected,
     /// Passes although it is listed with this reason.
@@ -103,7 +105,8 @@ impl Expectations {
             (_, Some((Kind::Varies, reason))) => Verdict::Varies(reason),
             (Outcome::Skipped, Some((Kind::Skips, reason))) => Verdict::LeftOut(reason),
             (Outcome::Skipped, None) => Verdict::LeftOut(&ran.printed),
-            (Outcome::Passed, Some((Kind::Skips, reason))) => Verdict::LeftOut(reason),
+            (Outcome::Passed | Outcome::PassedAlone, Some((Kind::Skips, reason))) => Verdict::LeftOut(reason),
+            (Outcome::PassedAlone, _) => Verdict::PassedAlone(&ran.test.name),
             (Outcome::Passed, None) => Verdict::Passed,
             (Outcome::Passed | Outcome::Skipped, Some((Kind::NotYet, reason))) => Verdict::PassesNow(reason),
             (Outcome::Failed | Outcome::Hung, Some((Kind::NotYet, reason))) => Verdict::NotYet(reason),
@@ -150,6 +153,7 @@ mod tests {
             ("lib::src::cdt_list::slow", Outcome::Failed, Verdict::Varies("a race")),
             ("lib::src::admin::a", Outcome::Passed, Verdict::LeftOut("no security")),
             ("lib::src::admin::a", Outcome::Failed, Verdict::Unexpected),
+            ("lib::src::kv::a", Outcome::PassedAlone, Verdict::PassedAlone("lib::src::kv::a")),
         ];
         for (name, outcome, wanted) in cases {
             assert_eq!(expectations.judge(&ran(name, outcome)), wanted, "{name} {outcome:?}");

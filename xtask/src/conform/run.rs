@@ -13,6 +13,8 @@ use crate::process::Process;
 
 /// Lines of a failed test's output that are kept.
 const LINES_KEPT: usize = 60;
+/// How often a failed test is run again.
+const AGAIN: usize = 2;
 
 /// Bounds of a run.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,8 @@ pub(crate) enum Outcome {
     Failed,
     /// It did not end in time and was killed.
     Hung,
+    /// It failed beside others, and passed when it was run again alone.
+    PassedAlone,
     /// The suite runs it only on demand.
     Ignored,
     /// It looked at the node and left without testing anything, and said so.
@@ -40,7 +44,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Ran {
     pub(crate) test: Test,
     pub(crate) outcome: Outcome,
-    /// The last lines of what it printed, when it failed; when it skipped itself, the line that says why.
+    /// The last lines of what it printed when it failed; when it skipped itself, the line that says why.
     pub(crate) printed: String,
 }
 
@@ -59,6 +63,22 @@ pub(crate) fn all(tests: &[Test], node: SocketAddr, limits: Limits) -> Result<Ve
         }
     });
     results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_iter().collect()
+}
+
+/// Runs a test that failed again, with nothing beside it, up to `AGAIN` times; with the result of the last time.
+///
+/// A test that passes then keeps what it printed when it failed.
+pub(crate) fn again(failed: Ran, node: SocketAddr, timeout: Duration) -> Result<Ran> {
+    let mut last = failed;
+    for _ in 0..AGAIN {
+        let ran = one(&last.test, node, timeout)?;
+        match ran.outcome {
+            Outcome::Passed => return Ok(Ran { outcome: Outcome::PassedAlone, ..last }),
+            Outcome::Failed | Outcome::Hung => last = ran,
+            Outcome::PassedAlone | Outcome::Ignored | Outcome::Skipped => return Ok(ran),
+        }
+    }
+    Ok(last)
 }
 
 fn one(test: &Test, node: SocketAddr, timeout: Duration) -> Result<Ran> {
@@ -119,6 +139,36 @@ mod tests {
         results.sort_by(|left, right| left.test.name.cmp(&right.test.name));
         let outcomes: Vec<Outcome> = results.iter().map(|ran| ran.outcome).collect();
         assert_eq!(outcomes, [Outcome::Failed, Outcome::Ignored, Outcome::Passed]);
+    }
+
+    /// A program in the shell that fails as often as `times` says, and then passes.
+    fn fails(directory: &std::path::Path, times: usize) -> Ran {
+        let program = directory.join(format!("fails{times}"));
+        let source = directory.join(format!("source{times}"));
+        let count = directory.join(format!("count{times}"));
+        let text = format!(
+            "#!/bin/sh\necho x >> {count}\necho no\ntest $(wc -l < {count}) -gt {times}\n",
+            count = count.display()
+        );
+        std::fs::write(&source, text).unwrap();
+        // By another process: a program that this one has open for writing in another thread's child can't be run.
+        let status = Command::new("install").args(["-m", "755"]).args([&source, &program]).status().unwrap();
+        assert!(status.success());
+        let test = Test { binary: program, directory: PathBuf::from("/"), ..Test::named("a") };
+        Ran { test, outcome: Outcome::Failed, printed: "the first time".to_owned() }
+    }
+
+    #[test]
+    fn only_a_test_that_fails_each_time_has_failed() {
+        let directory = std::env::temp_dir().join(format!("conform-again-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let after = |times| again(fails(&directory, times), address, Duration::from_secs(30)).unwrap();
+        let (never, once, twice) = (after(0), after(1), after(2));
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!((never.outcome, never.printed.as_str()), (Outcome::PassedAlone, "the first time"));
+        assert_eq!((once.outcome, once.printed.as_str()), (Outcome::PassedAlone, "no"));
+        assert_eq!(twice.outcome, Outcome::Failed);
     }
 
     #[test]

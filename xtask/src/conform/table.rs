@@ -24,6 +24,8 @@ struct Counts<'a> {
     reasons: BTreeMap<&'a str, usize>,
     /// Names of tests that fail without a reason.
     unexplained: BTreeSet<&'a str>,
+    /// Names of tests that failed beside others and passed alone.
+    passed_alone: BTreeSet<&'a str>,
 }
 
 impl<'a> Counts<'a> {
@@ -45,6 +47,10 @@ impl<'a> Counts<'a> {
             Verdict::Varies(reason) => {
                 self.varies += 1;
                 *self.reasons.entry(reason).or_default() += 1;
+            }
+            Verdict::PassedAlone(name) => {
+                self.varies += 1;
+                self.passed_alone.insert(name);
             }
         }
     }
@@ -119,8 +125,9 @@ fn why(counts: &Counts<'_>) -> String {
         let several = counts.reasons.len() > 1 && *tests > 1;
         if several { format!("{reason} ({tests})") } else { (*reason).to_owned() }
     });
+    let passed_alone = counts.passed_alone.iter().map(|test| format!("passed only alone: `{test}`"));
     let unexplained = counts.unexplained.iter().map(|test| format!("**fails: `{test}`**"));
-    reasons.chain(unexplained).collect::<Vec<_>>().join("; ")
+    reasons.chain(passed_alone).chain(unexplained).collect::<Vec<_>>().join("; ")
 }
 
 /// The document with this table in place of the one that it has.
@@ -142,13 +149,19 @@ mod tests {
 
     #[test]
     fn results_are_counted_by_file() {
-        let (a, b, c) = (ran("lib::src::kv::a"), ran("lib::src::kv::b"), ran("client::c"));
-        let judged = [(&a, Verdict::Passed), (&b, Verdict::NotYet("later")), (&c, Verdict::Unexpected)];
+        let (a, b, c, d) = (ran("lib::src::kv::a"), ran("lib::src::kv::b"), ran("client::c"), ran("lib::d"));
+        let judged = [
+            (&a, Verdict::Passed),
+            (&b, Verdict::NotYet("later")),
+            (&c, Verdict::Unexpected),
+            (&d, Verdict::PassedAlone("lib::d")),
+        ];
         let markdown = markdown(&judged);
         assert!(markdown.contains("| `src::kv` | 1 | 0 | 1 | 0 | 0 | later |\n"), "{markdown}");
         assert!(markdown.contains("| `client` | 0 | 1 | 0 | 0 | 0 | **fails: `client::c`** |\n"));
-        assert!(markdown.ends_with("| **all** | **1** | **1** | **1** | **0** | **0** | |\n"));
-        assert!(text(&judged).lines().count() == 4);
+        assert!(markdown.contains("| `lib` | 0 | 0 | 0 | 1 | 0 | passed only alone: `lib::d` |\n"));
+        assert!(markdown.ends_with("| **all** | **1** | **1** | **1** | **1** | **0** | |\n"));
+        assert!(text(&judged).lines().count() == 5);
     }
 
     #[test]
