@@ -1,7 +1,6 @@
 //! Plays the recorded answers of a real server against the engine, without a socket.
 //!
-//! All files must agree but for the table of known differences, except those of features that are not complete: these
-//! are played as well, so that the engine meets their requests, and only counted (`SHOW=5` prints differences).
+//! All files must agree but for the table of known differences.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
@@ -129,17 +128,6 @@ fn functions() {
 }
 
 #[test]
-fn what_is_not_complete_is_counted() {
-    let show = std::env::var("SHOW").map_or(0, |show| show.parse().unwrap_or(3));
-    let mut engine = Engine::start();
-    for file in ["expressions"] {
-        let cases = load(&folder().join(format!("{file}.jsonl.gz"))).unwrap();
-        let outcomes: Vec<_> = cases.iter().map(|case| (case, engine.play(case))).collect();
-        let passed = outcomes.iter().filter(|(_, difference)| difference.is_none()).count();
-        println!("{file}: {passed} of {}", cases.len());
-        let shown = outcomes.iter().filter_map(|(case, difference)| Some((&case.name, difference.as_ref()?)));
-        for (name, (step, text)) in shown.take(show) {
-            println!("  {name} step {step}\n{text}");
-        }
-    }
+fn expressions() {
+    must_agree(&["expressions"]);
 }

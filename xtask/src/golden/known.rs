@@ -25,9 +25,11 @@ impl Known {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let lines = lines.map(|line| {
-            let (pattern, reason) =
-                line.split_once('|').ok_or_else(|| format!("known differences: no reason in '{line}'"))?;
+            let (pattern, reason) = line.split_once('|').unwrap_or((line, ""));
             let (pattern, reason) = (pattern.trim().to_owned(), reason.trim().to_owned());
+            if reason.is_empty() {
+                return Err(format!("known differences: no reason in '{line}'"));
+            }
             Ok(Line { pattern, reason, matched: 0, differed: 0 })
         });
         Ok(Known { lines: lines.collect::<Result<_, String>>()? })
