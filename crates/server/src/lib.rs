@@ -5,7 +5,9 @@
 //! start did not tell. What a request *means* is the engine's business (`shipload-node`).
 
 pub mod clock;
+pub mod cluster;
 pub mod conf;
+pub mod disk;
 pub mod exit;
 pub mod host;
 mod http;

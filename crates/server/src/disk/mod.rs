@@ -1,0 +1,10 @@
+//! What the process keeps on disk: the data directory with its lock, small files, and the files and devices of namespaces.
+//!
+//! Guarantees: a file that is replaced is either wholly old or wholly new after a crash; two processes never share a
+//! data directory; nothing is overwritten that this program did not write itself. Refuses to know what the bytes mean.
+
+mod directory;
+mod small;
+
+pub use directory::{DataDirectory, DirectoryError};
+pub use small::{SmallFile, SmallFileError};
