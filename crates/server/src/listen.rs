@@ -20,6 +20,10 @@ pub enum Purpose {
     Service,
     /// Info and security commands, for tools.
     Admin,
+    /// Data between nodes.
+    Fabric,
+    /// Membership between nodes.
+    Heartbeat,
     /// Plain-text info.
     Info,
     /// Health, metrics.
@@ -33,6 +37,8 @@ impl Purpose {
         match self {
             Purpose::Service => "service",
             Purpose::Admin => "admin",
+            Purpose::Fabric => "fabric",
+            Purpose::Heartbeat => "heartbeat",
             Purpose::Info => "info",
             Purpose::Http => "http",
         }
@@ -44,6 +50,8 @@ impl Purpose {
         match self {
             Purpose::Service => "--port",
             Purpose::Admin => "--set network.admin.port=PORT",
+            Purpose::Fabric => "--fabric-port",
+            Purpose::Heartbeat => "--heartbeat-port",
             Purpose::Info => "--info-port",
             Purpose::Http => "--http-port",
         }

@@ -30,6 +30,8 @@ pub struct Options {
     pub addresses: Vec<String>,
     /// `--port`, `--fabric-port`, `--heartbeat-port`, `--info-port`, `--http-port`.
     pub ports: Ports,
+    /// `--seed HOST[:PORT]`: where other nodes may be; several add up, also in one text with commas or blanks.
+    pub seeds: Vec<String>,
     /// `--namespace NAME[:KEY=VALUE]...`.
     pub namespaces: Vec<String>,
     /// `--set PATH=VALUE`, such as `namespace.test.default-ttl=30`.

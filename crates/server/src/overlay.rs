@@ -2,6 +2,7 @@
 //!
 //! Every complaint names the flag or variable that it is about.
 
+use crate::cluster::SeedAddress;
 use crate::conf;
 use crate::options::{ConfigureError, Configured, Options};
 use shipload_node::config::{Config, ConfigError, NamespaceKey, NetworkKey, NetworkPart, Scope, ServiceKey};
@@ -66,6 +67,7 @@ impl Overlay<'_> {
         if image.container && !self.config.network.is_given(NetworkKey::ServiceAddress) {
             self.replace("container", NetworkKey::ServiceAddress, "any")?;
         }
+        self.seeds()?;
         self.warnings.extend(self.config.check().map_err(ConfigureError::Whole)?);
         Ok(Configured { config: self.config, warnings: self.warnings })
     }
@@ -127,6 +129,32 @@ impl Overlay<'_> {
         }
         options.namespaces.iter().try_for_each(|text| self.namespace("--namespace", text))?;
         options.settings.iter().try_for_each(|text| self.set(text))
+    }
+
+    /// `--seed` in place of the file's seeds. All are brought into the form `HOST:PORT`.
+    fn seeds(&mut self) -> Result<(), ConfigureError> {
+        let flags = self.options.seeds.iter().flat_map(|text| text.split([',', ' ', '\n', '\t']));
+        let flags: Vec<String> = flags.filter(|text| !text.is_empty()).map(str::to_owned).collect();
+        let (origin, seeds) = if flags.is_empty() {
+            ("mesh-seed-address-port", self.config.network.list(NetworkKey::HeartbeatMeshSeed))
+        } else {
+            ("--seed", flags)
+        };
+        if seeds.is_empty() {
+            return Ok(());
+        }
+        let own = u16::try_from(self.config.network.number(NetworkKey::HeartbeatPort)).unwrap_or(0);
+        let mut parsed = Vec::new();
+        for value in seeds {
+            let allowed = "HOST:PORT, such as db:3002, 10.0.0.1:3002 or [fd00::1]:3002";
+            let seed = SeedAddress::parse(&value, own);
+            parsed.push(seed.ok_or(ConfigureError::Form { origin: origin.to_owned(), value, allowed })?);
+        }
+        self.replace(origin, NetworkKey::HeartbeatMeshSeed, "")?;
+        let part = Scope::NetworkPart(NetworkPart::Heartbeat);
+        parsed
+            .iter()
+            .try_for_each(|seed| self.load(origin, &part, "mesh-seed-address-port", &seed.to_string()))
     }
 
     /// `NAME[:KEY=VALUE]...`: adds a namespace, or changes one of the file.

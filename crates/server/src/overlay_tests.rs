@@ -107,6 +107,22 @@ fn slips_on_the_command_line_are_refused() {
 }
 
 #[test]
+fn seeds_of_flags_win_over_those_of_the_file() {
+    let file = file(
+        "network { heartbeat { mode mesh\nport 3102\nmesh-seed-address-port 10.0.0.1 3002\n\
+         mesh-seed-address-port fd00::1 3002 } }\nnamespace test {\n}\n",
+    );
+    let mut options = Options { config: Some(file.path().to_owned()), ..Options::default() };
+    let seeds = |options: &Options| plain(options).config.network.list(NetworkKey::HeartbeatMeshSeed);
+    assert_eq!(seeds(&options), ["10.0.0.1:3002", "[fd00::1]:3002"]);
+    options.seeds = vec!["tasks.db:3002, db".to_owned(), "::1".to_owned()];
+    assert_eq!(seeds(&options), ["tasks.db:3002", "db:3102", "[::1]:3102"], "no port: as this node's own");
+    options.seeds = vec!["db:".to_owned()];
+    assert!(refused(&options).starts_with("--seed: 'db:' has the wrong form; allowed: HOST:PORT"));
+    assert!(seeds(&Options::default()).is_empty());
+}
+
+#[test]
 fn variables_of_the_official_image_count_in_a_container_without_a_file() {
     let image = ImageVariables {
         container: true,

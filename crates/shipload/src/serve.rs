@@ -15,6 +15,7 @@ Without a file there is one namespace, `test`, in memory, on 127.0.0.1 (in a con
 Examples:
   shipload serve
   shipload serve --address any --port 3100 --namespace test:default-ttl=3600
+  shipload serve --address any --seed db:3002 --seed 10.0.0.7:3002
   shipload serve --config aerospike.conf --set service.proto-fd-max=50000
   shipload serve --config aerospike.conf --check
 
@@ -45,6 +46,10 @@ pub(crate) struct Args {
     /// Port for health and metrics over HTTP, 0 for none [default: 4200]
     #[arg(long, env = "SHIPLOAD_HTTP_PORT", value_name = "PORT")]
     http_port: Option<u16>,
+    /// Where another node may be: name or address; may be given several times, with commas or blanks between them in
+    /// the variable. A name stands for all its addresses and is looked up again and again [port: as --heartbeat-port]
+    #[arg(long, env = "SHIPLOAD_SEED", value_name = "HOST:PORT")]
+    seed: Vec<String>,
     /// A namespace, with settings if wanted; may be given several times [default: test]
     #[arg(
         long,
@@ -109,6 +114,7 @@ fn options(args: &Args) -> Options {
             info: args.info_port,
             http: args.http_port,
         },
+        seeds: args.seed.clone(),
         namespaces: args.namespace.clone(),
         settings: args.set.clone(),
         service_threads: args.service_threads,
@@ -134,11 +140,12 @@ mod tests {
 
     #[test]
     fn flags_become_options() {
-        let line =
-            "serve -p 3100 --address any --address ::1 -n test:default-ttl=5 -n bar --set a.b=c --check";
+        let line = "serve -p 3100 --address any --address ::1 --seed db:3002 --seed db2 -n test:default-ttl=5 \
+                    -n bar --set a.b=c --check";
         let options = options(&Line::try_parse_from(line.split(' ')).expect("these flags are fine").args);
         assert_eq!(options.ports.service, Some(3100));
         assert_eq!(options.addresses, ["any", "::1"]);
+        assert_eq!(options.seeds, ["db:3002", "db2"]);
         assert_eq!(options.namespaces, ["test:default-ttl=5", "bar"]);
         assert_eq!(options.settings, ["a.b=c"]);
         assert!(options.check);

@@ -122,7 +122,9 @@ fn walks_a_typical_file() {
     config.load(&heartbeat, "mode", "mesh").unwrap();
     config.load(&heartbeat, "mesh-seed-address-port", "10.0.0.1 3002").unwrap();
     config.load(&heartbeat, "mesh-seed-address-port", "db   3002").unwrap();
-    assert_eq!(config.network.list(NetworkKey::HeartbeatMeshSeed), ["10.0.0.1:3002", "db:3002"]);
+    config.load(&heartbeat, "mesh-seed-address-port", "fd00::1 3002").unwrap();
+    let seeds = config.network.list(NetworkKey::HeartbeatMeshSeed);
+    assert_eq!(seeds, ["10.0.0.1:3002", "db:3002", "[fd00::1]:3002"]);
     let service = config.open(&network, "service", None).unwrap().scope;
     config.load(&service, "address", "any").unwrap();
     assert_eq!(config.network.list(NetworkKey::ServiceAddress), ["any"]);

@@ -292,9 +292,12 @@ fn open_network(name: &str) -> Result<Opened, ConfigError> {
     Ok(Opened::plain(Scope::NetworkPart(part)))
 }
 
-/// `HOST PORT` of a mesh seed becomes `HOST:PORT`, as `get-config` shows it.
+/// `HOST PORT` of a mesh seed becomes `HOST:PORT`, as `get-config` shows it; IPv6 addresses get brackets.
 fn joined_seed(name: &str, value: &str) -> String {
     match (name, value.split_once(char::is_whitespace)) {
+        ("mesh-seed-address-port", Some((host, port))) if host.contains(':') && !host.starts_with('[') => {
+            format!("[{host}]:{}", port.trim())
+        }
         ("mesh-seed-address-port", Some((host, port))) => format!("{host}:{}", port.trim()),
         _ => value.to_owned(),
     }

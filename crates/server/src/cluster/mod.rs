@@ -1,0 +1,9 @@
+//! What a node needs from the machine to be one of many: names looked up, datagrams carried, addresses found out.
+//!
+//! Guarantees: names are asked for again for ever and nothing ever waits for one; absence of a name removes nobody;
+//! what arrived is read before anybody may be accused of silence. What the datagrams mean, and who the members
+//! are, is the engine's business (`shipload-node`).
+
+mod seed_address;
+
+pub use seed_address::SeedAddress;
