@@ -216,6 +216,7 @@ fn other_name(code: i64) -> &'static str {
         80 => "key",
         81 => "bin",
         82 => "bin_type",
+        99 => "to_string",
         100 => "remove_result",
         101 => "map_keys_in",
         102 => "map_values_in",

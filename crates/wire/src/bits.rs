@@ -166,6 +166,12 @@ pub mod op {
     pub const HLL_READ: u8 = 15;
     /// Change a `HyperLogLog`.
     pub const HLL_MODIFY: u8 = 16;
+    /// Read from a string.
+    pub const STRING_READ: u8 = 17;
+    /// Change a string.
+    pub const STRING_MODIFY: u8 = 18;
+    /// Read a value as a string.
+    pub const TO_STRING: u8 = 19;
 }
 
 /// Type bits of a batch row.

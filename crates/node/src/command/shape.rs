@@ -36,7 +36,13 @@ enum Effect {
 
 fn effect(op: &Op<'_>) -> Option<Effect> {
     Some(match op.code {
-        op::READ | op::CDT_READ | op::EXP_READ | op::BIT_READ | op::HLL_READ => Effect::Read,
+        op::READ
+        | op::CDT_READ
+        | op::EXP_READ
+        | op::BIT_READ
+        | op::HLL_READ
+        | op::STRING_READ
+        | op::TO_STRING => Effect::Read,
         op::WRITE if op.kind == 0 => Effect::Modify,
         op::WRITE | op::EXP_MODIFY => Effect::Write,
         op::CDT_MODIFY
@@ -46,7 +52,8 @@ fn effect(op: &Op<'_>) -> Option<Effect> {
         | op::TOUCH
         | op::BIT_MODIFY
         | op::DELETE
-        | op::HLL_MODIFY => Effect::Modify,
+        | op::HLL_MODIFY
+        | op::STRING_MODIFY => Effect::Modify,
         _ => return None,
     })
 }

@@ -16,7 +16,7 @@ mod bits_tests;
 use crate::arguments::{Args, head};
 use crate::cdt::{Change, Modified};
 use crate::msgpack::{Item, Reader};
-use crate::{OwnedParticle, Particle, ParticleType, Refusal};
+use crate::{OwnedParticle, Particle, ParticleType, Refusal, strings};
 
 /// Flag: only a missing bin may be written.
 const CREATE_ONLY: u64 = 1;
@@ -43,10 +43,13 @@ struct Window {
 /// Runs a reading operation. A missing bin answers nothing.
 pub fn read(bin: Option<Particle<'_>>, payload: &[u8]) -> Result<Option<OwnedParticle>, Refusal> {
     let (code, mut args) = head(payload)?;
-    if !(50..=54).contains(&code) {
+    if !(50..=55).contains(&code) {
         return Err(Refusal::Parameter);
     }
     let Some(blob) = blob(bin)? else { return Ok(None) };
+    if code == 55 {
+        return base64(blob, args).map(Some);
+    }
     let (offset, size) = (args.int()?, args.int()?);
     let flag = match code {
         52 | 53 => Some(boolean(&mut args)?),
@@ -67,6 +70,24 @@ pub fn read(bin: Option<Particle<'_>>, payload: &[u8]) -> Result<Option<OwnedPar
         53 => OwnedParticle::integer(window::last(&bits, window.size, wanted)),
         _ => OwnedParticle::integer(number::value(&bits, window.size, wanted)),
     }))
+}
+
+/// The base64 text of all bytes, or of some: offset, size, and a flag by which the size counts from the end.
+fn base64(blob: &[u8], mut args: Args<'_>) -> Result<OwnedParticle, Refusal> {
+    if args.left() == 0 {
+        return strings::base64_encode(blob);
+    }
+    let (offset, size, flags) = (args.int()?, args.int()?, args.flags()?);
+    args.finish()?;
+    let offset = place(offset, blob.len())?;
+    let size = usize::try_from(size).map_err(|_| Refusal::Parameter)?;
+    let end = match flags {
+        0 => offset.checked_add(size),
+        1 => blob.len().checked_sub(size),
+        _ => return Err(Refusal::Parameter),
+    };
+    let bytes = end.and_then(|end| blob.get(offset..end)).ok_or(Refusal::NotApplicable)?;
+    strings::base64_encode(bytes)
 }
 
 /// Runs a modifying operation; it answers nothing.

@@ -54,6 +54,9 @@ pub struct Modified {
     pub result: Option<OwnedParticle>,
 }
 
+/// From the encoding of what is inside a bin to its new encoding; none leaves it alone.
+pub(crate) type LeafChange<'a> = &'a dyn Fn(&[u8]) -> Result<Option<Vec<u8>>, Refusal>;
+
 /// What an operation makes of the container that it works on.
 struct Effect {
     /// The container's new encoding; none leaves it alone.
@@ -148,6 +151,25 @@ pub fn is_context(context: &[u8]) -> bool {
 pub fn find<'a>(bin: Particle<'a>, context: &[u8]) -> Option<&'a [u8]> {
     let root = container(Some(bin)).ok().flatten()?;
     context::descend(root, &context::parse(context).ok()?).ok()
+}
+
+/// The encoding of what a context leads to inside a bin, whatever it is; a missing bin has nothing inside.
+pub(crate) fn leaf<'a>(bin: Option<Particle<'a>>, context: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {
+    let steps = context::parse(context)?;
+    let Some(root) = container(bin)? else { return Ok(None) };
+    context::descend(root, &steps).map(Some)
+}
+
+/// Changes what a context leads to inside a bin, whatever it is.
+pub(crate) fn modify_leaf(
+    bin: Option<Particle<'_>>,
+    context: &[u8],
+    change: LeafChange<'_>,
+) -> Result<Change, Refusal> {
+    let steps = context::parse(context)?;
+    let root = container(bin)?.ok_or(Refusal::NotApplicable)?;
+    let effect = nested::modify_leaf(root, &steps, change)?;
+    Ok(effect.container.map_or(Change::Keep, |bytes| Change::Set(particle(bytes))))
 }
 
 /// The bin's encoding, which must be a container's.

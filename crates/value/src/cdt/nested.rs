@@ -8,7 +8,7 @@ use super::context::{Create, Found, Step, corrupt};
 use super::list::List;
 use super::map::Map;
 use super::payload::Call;
-use super::{Effect, modify_container};
+use super::{Effect, LeafChange, modify_container};
 use crate::Refusal;
 use crate::arguments::int;
 use crate::msgpack::{FLAG_ORDERED, FLAG_VALUE_ORDERED, Item, Reader, writer};
@@ -23,30 +23,65 @@ struct OrderedFrame {
     child: Range<usize>,
 }
 
-/// Runs a call at the end of the steps; none as root is a bin that does not exist.
-pub(super) fn modify(root: Option<&[u8]>, steps: &[Step<'_>], call: Call<'_>) -> Result<Effect, Refusal> {
-    let Some(root) = root else { return create(steps, call) };
-    let mut place = 0..root.len();
-    let mut frames: Vec<OrderedFrame> = Vec::new();
+/// How far the steps lead into a root.
+struct Way {
+    /// What they lead to, or the last container on the way to what is missing.
+    place: Range<usize>,
+    /// The ordered lists on the way.
+    frames: Vec<OrderedFrame>,
+    /// The step that finds nothing.
+    missing: Option<usize>,
+}
+
+/// Follows the steps.
+fn walk(root: &[u8], steps: &[Step<'_>]) -> Result<Way, Refusal> {
+    let mut way = Way { place: 0..root.len(), frames: Vec::new(), missing: None };
     for (depth, step) in steps.iter().enumerate() {
-        let container = root.get(place.clone()).unwrap_or_default();
+        let container = root.get(way.place.clone()).unwrap_or_default();
         match step.find(container)? {
             Found::Child(child) => {
-                let child = shift(child, place.start);
+                let child = shift(child, way.place.start);
                 if is_ordered_list(container) {
-                    frames.push(OrderedFrame { list: place.clone(), child: child.clone() });
+                    way.frames.push(OrderedFrame { list: way.place.clone(), child: child.clone() });
                 }
-                place = child;
+                way.place = child;
             }
             Found::Missing => {
-                let rest = steps.get(depth.saturating_add(1)..).unwrap_or_default();
-                let grown = grow(container, step, rest, call)?;
-                return finish(root, place, &frames, grown);
+                way.missing = Some(depth);
+                return Ok(way);
             }
         }
     }
-    let effect = modify_container(root.get(place.clone()), call)?;
-    finish(root, place, &frames, effect)
+    Ok(way)
+}
+
+/// Runs a call at the end of the steps; none as root is a bin that does not exist.
+pub(super) fn modify(root: Option<&[u8]>, steps: &[Step<'_>], call: Call<'_>) -> Result<Effect, Refusal> {
+    let Some(root) = root else { return create(steps, call) };
+    let way = walk(root, steps)?;
+    let container = root.get(way.place.clone()).unwrap_or_default();
+    let effect = match way.missing.and_then(|depth| Some((steps.get(depth)?, depth))) {
+        None => modify_container(Some(container), call)?,
+        Some((step, depth)) => {
+            let rest = steps.get(depth.saturating_add(1)..).unwrap_or_default();
+            grow(container, step, rest, call)?
+        }
+    };
+    finish(root, way.place, &way.frames, effect)
+}
+
+/// Changes what is at the end of the steps, which must be there.
+pub(super) fn modify_leaf(
+    root: &[u8],
+    steps: &[Step<'_>],
+    change: LeafChange<'_>,
+) -> Result<Effect, Refusal> {
+    let way = walk(root, steps)?;
+    if way.missing.is_some() {
+        return Err(Refusal::NotApplicable);
+    }
+    let container = change(root.get(way.place.clone()).unwrap_or_default())?;
+    finish(root, way.place, &way.frames, Effect { container, result: None })
 }
 
 /// Puts a container's new encoding into the root.

@@ -10,7 +10,7 @@ use super::node::{Call, System};
 use super::value::Value;
 use super::{Kind, Unknown};
 use crate::cdt::{self, Change, Modified};
-use crate::{OwnedParticle, Particle, ParticleType, Refusal, bits, hll};
+use crate::{OwnedParticle, Particle, ParticleType, Refusal, bits, hll, strings};
 
 /// The result of a call, which must have the type that the call declares.
 pub(super) fn run<'r>(call: &'r Call, scope: &mut Scope<'r>) -> Result<Value<'r>, Unknown> {
@@ -48,6 +48,7 @@ fn read(
         System::Cdt => cdt::read_in(bin, payload, scope.record, scope.now),
         System::Bits => bits::read(bin, payload),
         System::Hll => hll::read(bin, payload),
+        System::Strings => strings::read(bin, payload),
     }
 }
 
@@ -61,6 +62,7 @@ fn modify(
         System::Cdt => cdt::modify_in(bin, payload, scope.record, scope.now),
         System::Bits => bits::modify(bin, payload),
         System::Hll => hll::modify(bin, payload),
+        System::Strings => strings::modify(bin, payload),
     }
 }
 
@@ -75,13 +77,10 @@ fn particle<'a>(value: &'a Value<'_>) -> Option<Particle<'a>> {
         Value::Map(bytes) => (ParticleType::Map, bytes),
         Value::Blob(kind, bytes) => (*kind, bytes),
         Value::Hll(bytes) => (ParticleType::Hll, bytes),
-        Value::Nil
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::Text(_)
-        | Value::Geo(_)
-        | Value::Removed => return None,
+        Value::Text(bytes) => (ParticleType::String, bytes),
+        Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Geo(_) | Value::Removed => {
+            return None;
+        }
     };
     Some(Particle { kind, bytes })
 }

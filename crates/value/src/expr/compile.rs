@@ -71,6 +71,7 @@ impl<'p> Compiler<'p> {
             80 => self.key(operands),
             81 => self.bin(operands),
             82 => self.bin_type(operands),
+            99 => self.text_of(operands),
             100 => none_of(operands, (Node::RemoveResult, Kind::Any)),
             101 => {
                 let node = self.only(operands, Kind::Map)?;
@@ -88,6 +89,14 @@ impl<'p> Compiler<'p> {
             127 => self.call(operands),
             _ => Err(Refusal::Parameter),
         }
+    }
+
+    fn text_of(&mut self, operands: u32) -> Result<Typed, Refusal> {
+        exactly(operands, 1)?;
+        let (node, kind) = self.expression()?;
+        let has_text =
+            [Kind::Int, Kind::Float, Kind::Text, Kind::Blob].iter().any(|wanted| kind.fits(*wanted));
+        if has_text { Ok((Node::ToText(Box::new(node)), Kind::Text)) } else { Err(Refusal::Parameter) }
     }
 
     fn comparison(&mut self, code: i64, operands: u32) -> Result<Typed, Refusal> {

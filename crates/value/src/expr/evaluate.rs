@@ -6,8 +6,8 @@
 use super::node::{LoopPart, Node};
 use super::value::Value;
 use super::{Clock, Element, Kind, RecordView, Unknown, arithmetic, call, compare, metadata};
-use crate::ParticleType;
 use crate::msgpack::{Reader, writer};
+use crate::{ParticleType, strings};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -72,6 +72,12 @@ impl<'r> Scope<'r> {
             }
             Node::MapKeys(map) => column(&self.value(map)?, true),
             Node::MapValues(map) => column(&self.value(map)?, false),
+            Node::ToText(node) => {
+                let particle = self.value(node)?.into_particle()?;
+                let text = strings::to_string(particle.as_ref().map(|particle| particle.as_particle()));
+                let text = text.map_err(|_| Unknown)?.ok_or(Unknown)?;
+                Ok(Value::Text(Cow::Owned(text.bytes)))
+            }
             Node::LoopVariable(kind, part) => self.loop_variable(*kind, *part),
             Node::Cond(cases, default) => self.cond(cases, default),
             Node::Variable(place) => self.variables.get(*place).cloned().unwrap_or(Err(Unknown)),

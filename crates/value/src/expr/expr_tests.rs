@@ -247,7 +247,7 @@ fn lists_and_maps_are_searched_and_called() {
     assert_eq!(value(&call(2, 0, op(19, &[int(7), int(9)]), bin(4, "l"))), Err(Unknown));
     assert_eq!(value(&call(2, 0, op(16, &[]), bin(4, "missing"))), Err(Unknown));
     assert_eq!(value(&call(2, 0x40, op(16, &[]), bin(4, "l"))), Err(Unknown));
-    assert!(is_refused(&call(2, 3, op(0, &[]), bin(3, "s"))));
+    assert!(is_refused(&call(2, 4, op(0, &[]), bin(3, "s"))));
     assert!(is_refused(&call(2, 0, op(16, &[]), bin(3, "s"))));
     assert!(is_refused(&call(2, 0, array(&[]), bin(4, "l"))));
 }

@@ -44,6 +44,8 @@ pub(super) enum Node {
     MapKeys(Box<Node>),
     /// All values of a map.
     MapValues(Box<Node>),
+    /// The text of a number, a string or a blob.
+    ToText(Box<Node>),
     /// A part of the element that a path operation is looking at.
     LoopVariable(Kind, LoopPart),
     /// The first action whose test is true, or the default.
@@ -144,4 +146,6 @@ pub(super) enum System {
     Bits,
     /// `HyperLogLog`.
     Hll,
+    /// Strings.
+    Strings,
 }

@@ -8,7 +8,7 @@ use crate::cdt::payload::Call;
 use crate::cdt::reply::{self, ReturnType};
 use crate::cdt::select::{Run, position};
 use crate::msgpack::element;
-use crate::{OwnedParticle, Refusal};
+use crate::{OwnedParticle, Refusal, strings};
 
 /// Runs a reading call.
 pub(super) fn run(list: List<'_>, call: Call<'_>) -> Result<Option<OwnedParticle>, Refusal> {
@@ -24,6 +24,7 @@ pub(super) fn run(list: List<'_>, call: Call<'_>) -> Result<Option<OwnedParticle
         25 => By::ValueInterval,
         26 => By::RankRange,
         27 => By::RelativeRankRange,
+        28 => return join(&list, call).map(Some),
         _ => return Err(Refusal::Parameter),
     };
     let mut args = call.args;
@@ -53,4 +54,12 @@ fn get_range(list: &List<'_>, call: Call<'_>) -> Result<OwnedParticle, Refusal> 
     args.finish()?;
     let run = Run::clip(start, count, list.count());
     Ok(reply::list(list.run(run.start, run.count)?.into_iter()))
+}
+
+/// All elements, which must be strings, behind one another.
+fn join(list: &List<'_>, call: Call<'_>) -> Result<OwnedParticle, Refusal> {
+    let mut args = call.args;
+    let separator = args.optional()?.map_or(Ok(&[][..]), strings::string_bytes)?;
+    args.finish()?;
+    strings::join(list.run(0, list.count())?.into_iter(), separator)
 }

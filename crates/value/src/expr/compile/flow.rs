@@ -70,6 +70,7 @@ impl Compiler<'_> {
             0 => (System::Cdt, &[Kind::List, Kind::Map][..]),
             1 => (System::Bits, &[Kind::Blob][..]),
             2 => (System::Hll, &[Kind::Hll][..]),
+            3 => (System::Strings, &[Kind::Text][..]),
             _ => return Err(Refusal::Parameter),
         };
         let payload = Payload::compile(self)?;
