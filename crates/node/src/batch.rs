@@ -4,6 +4,7 @@
 //! answer of a large batch is streamed in slices of bounded size where the client lets rows and verdict be separate.
 //! Source: `guide/protocol.md` parts 4.1 and 4.2.
 
+use crate::cluster::{Answer, Foreign};
 use crate::command::{Command, Kind, Origin, Place, run};
 use crate::config::ServiceKey;
 use crate::node::Node;
@@ -13,7 +14,7 @@ use crate::query::{QueryJob, Step};
 use crate::timing::{Histogram, Timing};
 use crate::worker::Worker;
 use shipload_value::Digest;
-use shipload_wire::bits::batch;
+use shipload_wire::bits::{batch, info2};
 use shipload_wire::code::ResultCode;
 use shipload_wire::{Batch, Request, Row, reply};
 
@@ -28,7 +29,7 @@ const WHOLE_MAX: usize = 64 << 20;
 
 /// How a batch answers rows that fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OnError {
+pub(crate) enum OnError {
     /// Every row is answered, the last message says 0.
     AnswerAll,
     /// Every row is answered, the last message carries the last bad code.
@@ -46,6 +47,33 @@ impl OnError {
         } else {
             OnError::CodeOnly
         }
+    }
+
+    /// Remembers a row's code when it is a real error: a missing record or a false filter is none.
+    pub(crate) fn note(self, bad: &mut Option<ResultCode>, code: ResultCode) {
+        if matches!(code, ResultCode::Ok | ResultCode::NotFound | ResultCode::FilteredOut) {
+            return;
+        }
+        match self {
+            OnError::AnswerAll => {}
+            OnError::AnswerAllAndTell => *bad = Some(code),
+            OnError::CodeOnly => {
+                bad.get_or_insert(code);
+            }
+        }
+    }
+
+    /// Appends a whole answer with these rows (messages without a frame).
+    pub(crate) fn finish(self, rows: &[u8], bad: Option<ResultCode>, out: &mut Vec<u8>) {
+        let result = bad.unwrap_or(ResultCode::Ok);
+        if self == OnError::CodeOnly && bad.is_some() {
+            return reply::last(out, result);
+        }
+        let mark = reply::begin_frame(out);
+        out.extend_from_slice(rows);
+        let info3 = shipload_wire::bits::info3::LAST;
+        reply::header(out, &reply::ReplyHeader { info3, result, ..reply::ReplyHeader::default() });
+        reply::end_frame(out, mark);
     }
 }
 
@@ -88,6 +116,9 @@ pub(crate) fn execute(
     };
     let mut progress = Progress { next_row: 0, on_error: OnError::of(batch.flags), bad: None };
     let slice = Slice { node, now, filter: request.fields.filter, room: SLICE_BYTES };
+    if node.cluster.is_joined() && slice.needs_others(&batch) {
+        return slice.run_with_others(worker, &batch, progress, out);
+    }
     match slice.run(worker, &batch, &mut progress, out) {
         Step::Done => Executed::Done { timing: Some(TIMING) },
         Step::More | Step::WaitUntilMono(_) => {
@@ -160,13 +191,58 @@ impl Slice<'_> {
             let Ok(row) = row else { break };
             let kept = out.len();
             let code = self.row(worker, &row, out);
-            note(progress, code);
+            progress.on_error.note(&mut progress.bad, code);
             if whole && (progress.bad.is_some() || grown > WHOLE_MAX) {
                 out.truncate(kept);
                 progress.bad.get_or_insert(ResultCode::BatchQueuesFull);
             }
         }
         finish(worker, progress, out, mark)
+    }
+
+    /// Whether the batch cannot be streamed, because it writes (its answer waits for copies) or has rows for others.
+    fn needs_others(&self, batch: &Batch<'_>) -> bool {
+        let namespace = |row: &Row<'_>| row.fields.namespace.and_then(|name| self.node.namespace(name));
+        batch.rows().flatten().any(|row| {
+            let writes = row.info2 & info2::WRITE != 0;
+            writes || namespace(&row).is_some_and(|ns| !ns.holdings.is_served_by(self.node.id(), Digest(*row.digest).partition()))
+        })
+    }
+
+    /// Executes all rows at once; those that other nodes master are handed on.
+    fn run_with_others(
+        &self,
+        worker: &mut Worker,
+        batch: &Batch<'_>,
+        mut progress: Progress,
+        out: &mut Vec<u8>,
+    ) -> Executed {
+        let start = out.len();
+        let mut foreign = Foreign::default();
+        for row in batch.rows().flatten() {
+            let kept = out.len();
+            let code = self.row(worker, &row, out);
+            if code == ResultCode::Unavailable {
+                out.truncate(kept);
+                foreign.add(self.node, &row);
+            } else {
+                progress.on_error.note(&mut progress.bad, code);
+            }
+            if out.len() - start > WHOLE_MAX {
+                progress.on_error = OnError::CodeOnly;
+                progress.bad.get_or_insert(ResultCode::BatchQueuesFull);
+                break;
+            }
+        }
+        let rows = out.split_off(start);
+        let Progress { on_error, bad, .. } = progress;
+        worker.node_counters().batch_index_complete.inc();
+        if foreign.is_empty() {
+            on_error.finish(&rows, bad, out);
+            return Executed::Done { timing: Some(TIMING) };
+        }
+        let answer = Answer::Batch { rows, on_error, bad };
+        self.node.hand_on_rows(worker, foreign, answer, self.filter, self.now, out)
     }
 
     /// Executes one row; says its code.
@@ -191,20 +267,6 @@ impl Slice<'_> {
         let place = Place { node: self.node, namespace, now: self.now };
         let (code, _kind): (ResultCode, Kind) = run(place, worker, &command, Origin::Batch, out);
         code
-    }
-}
-
-/// Remembers a row's code when it is a real error: a missing record or a false filter is none.
-fn note(progress: &mut Progress, code: ResultCode) {
-    if matches!(code, ResultCode::Ok | ResultCode::NotFound | ResultCode::FilteredOut) {
-        return;
-    }
-    match progress.on_error {
-        OnError::AnswerAll => {}
-        OnError::AnswerAllAndTell => progress.bad = Some(code),
-        OnError::CodeOnly => {
-            progress.bad.get_or_insert(code);
-        }
     }
 }
 

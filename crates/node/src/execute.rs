@@ -107,7 +107,9 @@ fn plain_message(
     let place = Place { node, namespace, now };
     match request.fields.digest {
         Some(digest) => match Digest::from_slice(digest) {
-            Some(digest) => single(worker, place, &request, digest, out),
+            Some(digest) => single(worker, place, &request, digest, out).unwrap_or_else(|Elsewhere| {
+                node.hand_on(worker, namespace, digest.partition(), body, now, out)
+            }),
             None => refuse(out, ResultCode::Parameter),
         },
         None if request.fields.key.is_some() => refuse(out, ResultCode::UnsupportedFeature),
@@ -115,13 +117,16 @@ fn plain_message(
     }
 }
 
+/// Another node masters the partition; nothing is appended.
+struct Elsewhere;
+
 fn single(
     worker: &mut Worker,
     place: Place<'_>,
     request: &Request<'_>,
     digest: Digest,
     out: &mut Vec<u8>,
-) -> Executed {
+) -> Result<Executed, Elsewhere> {
     let header = &request.header;
     let command = Command {
         info1: header.info1,
@@ -138,12 +143,16 @@ fn single(
         row: 0,
     };
     let mark = reply::begin_frame(out);
-    let (_, kind) = run(place, worker, &command, Origin::Client, out);
+    let (result, kind) = run(place, worker, &command, Origin::Client, out);
+    if result == ResultCode::Unavailable {
+        out.truncate(mark.start());
+        return Err(Elsewhere);
+    }
     reply::end_frame(out, mark);
     let histogram = match kind {
         command::Kind::Read => Histogram::Read,
         command::Kind::Write | command::Kind::Delete => Histogram::Write,
         command::Kind::Udf => Histogram::Udf,
     };
-    Executed::Done { timing: Some(Timing { namespace: place.namespace.index, histogram }) }
+    Ok(Executed::Done { timing: Some(Timing { namespace: place.namespace.index, histogram }) })
 }

@@ -3,11 +3,14 @@
 //! Guarantees: a record is looked at and changed under its stripe's one lock; no two stripes are ever locked at the
 //! same time; a write that begins after a truncate has taken effect gets a last-update time that survives it.
 
+use crate::cluster::{Holdings, Shard};
 use crate::command::draft::Draft;
 use crate::config::{NamespaceConfig, NamespaceKey};
 use crate::now::Now;
 use crate::sindex::Registry;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use shipload_cluster::fabric::NamespaceId;
+use shipload_cluster::migration::Migration;
 use shipload_store::{
     Counts, Cutoffs, Identity, KeyRef, LogConfig, Meta, RecordRef, STRIPE_COUNT, SetCounts, SetId, SetTable,
     Stripe, Touch, stripe_of,
@@ -30,7 +33,13 @@ pub struct Namespace {
     pub state: State,
     /// Its secondary indexes.
     pub(crate) sindexes: Registry,
-    stripes: Box<[Mutex<Stripe>]>,
+    stripes: Box<[Mutex<Shard>]>,
+    /// Its name in messages between nodes.
+    pub(crate) fabric_id: NamespaceId,
+    /// Moves partitions to where they belong; none before the node joined a cluster.
+    pub(crate) migration: Mutex<Option<Migration>>,
+    /// Who masters and holds what.
+    pub(crate) holdings: Holdings,
     sets: Arc<RwLock<SetTable>>,
     sets_len: AtomicU32,
     cutoffs: RwLock<Cutoffs>,
@@ -102,11 +111,12 @@ fn percent(part: u64, whole: u64) -> u64 {
 impl Namespace {
     pub(crate) fn new(config: Arc<NamespaceConfig>, index: usize) -> Namespace {
         let name = config.name().to_owned();
+        let fabric_id = NamespaceId::of(&name);
         let log = log_config(&config);
         let Digest(hash) = Digest::of(name.as_bytes(), 0, b"namespace");
         let mut identity = [0; 16];
         identity.copy_from_slice(&hash[..16]);
-        let stripe = |stripe| Mutex::new(Stripe::new(Identity { namespace: identity, stripe }, log));
+        let stripe = |stripe| Mutex::new(Shard::new(Stripe::new(Identity { namespace: identity, stripe }, log)));
         let stripes = (0..).take(STRIPE_COUNT).map(stripe).collect();
         Namespace {
             name,
@@ -115,6 +125,9 @@ impl Namespace {
             state: State::default(),
             sindexes: Registry::default(),
             stripes,
+            fabric_id,
+            migration: Mutex::new(None),
+            holdings: Holdings::default(),
             sets: Arc::default(),
             sets_len: AtomicU32::new(0),
             cutoffs: RwLock::default(),
@@ -126,17 +139,17 @@ impl Namespace {
     }
 
     /// Locks the stripe that holds this record.
-    pub(crate) fn stripe(&self, digest: &Digest) -> MutexGuard<'_, Stripe> {
+    pub(crate) fn stripe(&self, digest: &Digest) -> MutexGuard<'_, Shard> {
         self.stripe_at(stripe_of(digest.partition()))
     }
 
     /// Locks the stripe that holds this partition.
-    pub(crate) fn stripe_of(&self, partition: PartitionId) -> MutexGuard<'_, Stripe> {
+    pub(crate) fn stripe_of(&self, partition: PartitionId) -> MutexGuard<'_, Shard> {
         self.stripe_at(stripe_of(partition))
     }
 
     /// Locks the stripe with this number.
-    pub(crate) fn stripe_at(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
+    pub(crate) fn stripe_at(&self, stripe: usize) -> MutexGuard<'_, Shard> {
         self.stripes[stripe].lock()
     }
 
@@ -188,6 +201,13 @@ impl Namespace {
             self.latest_ms.fetch_max(stamp, Ordering::AcqRel);
         }
         stamp
+    }
+
+    /// A record came from another node that was written then.
+    pub(crate) fn note_update(&self, last_update_ms: u64) {
+        if self.latest_ms.load(Ordering::Relaxed) < last_update_ms {
+            self.latest_ms.fetch_max(last_update_ms, Ordering::AcqRel);
+        }
     }
 
     /// The latest moment that a record may be stamped with already, in ms since 2010. Threads read the clock at

@@ -1,5 +1,6 @@
 //! The node as a plain value, shared by all service threads.
 
+use crate::cluster::{Cluster, Status};
 use crate::config::{Config, ConfigError};
 use crate::execute;
 use crate::facts::Facts;
@@ -13,6 +14,7 @@ use crate::peer::{Executed, Peer};
 use crate::query::BackgroundJob;
 use crate::worker::{Worker, WorkerShared};
 use parking_lot::Mutex;
+use shipload_cluster::NodeId;
 use shipload_lua::LogLevel;
 use shipload_wire::frame::Frame;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub struct Node {
     pub facts: Facts,
     /// Tracked queries.
     pub jobs: JobTable,
+    /// The other nodes, and what is done with them.
+    pub cluster: Cluster,
     /// Registered modules and what runs their functions.
     pub functions: Functions,
     /// Past moments for `latencies:`.
@@ -145,7 +149,11 @@ impl Node {
             configured.map(|(index, config)| Namespace::new(Arc::clone(config), index)).collect();
         let shared = Arc::new(WorkerShared::new(namespaces.len()));
         let maintenance = Maintenance::new(Worker::new(Arc::clone(&shared)), namespaces.len());
+        let ticker = Arc::new(WorkerShared::new(namespaces.len()));
+        let alone = Status::alone(identity.node_id, identity.cluster_key);
+        let cluster = Cluster::new(Worker::new(Arc::clone(&ticker)), NodeId(identity.node_id), alone);
         Ok(Node {
+            cluster,
             identity,
             facts: Facts::default(),
             jobs: JobTable::default(),
@@ -153,7 +161,7 @@ impl Node {
             latency_slices: Slices::default(),
             config,
             namespaces,
-            workers: Mutex::new(vec![shared]),
+            workers: Mutex::new(vec![shared, ticker]),
             maintenance: Mutex::new(maintenance),
             background: Mutex::default(),
             task_ids: AtomicU64::new(1),
@@ -201,7 +209,9 @@ impl Node {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Executed {
-        execute::execute(self, worker, frame, peer, now, out)
+        let start = out.len();
+        let executed = execute::execute(self, worker, frame, peer, now, out);
+        self.end_request(worker, executed, start, now, out)
     }
 
     /// One slice of the node's own work: expiry, eviction, truncate sweeps, defragmentation and background

@@ -24,6 +24,9 @@ pub enum Executed {
     /// A query started: its answer comes from [`QueryJob::step`], and until that is done no further frame of
     /// this connection may be executed.
     Query(Box<QueryJob>),
+    /// The answer comes later, as a [`crate::cluster::Reply`] to the worker's requester; until then no further frame
+    /// of this connection may be executed. Nothing is appended.
+    Parked,
     /// Nothing more can be read from this connection: send what is appended, then close it.
     Close,
 }

@@ -40,7 +40,7 @@ impl Namespace {
         target: Target<'_>,
         lut_unix_ns: Option<u64>,
         now: Now,
-    ) -> Result<(), TruncateError> {
+    ) -> Result<u64, TruncateError> {
         let cut_ms = match lut_unix_ns {
             None => self.latest_ms(now) + 1,
             Some(lut) if lut > now.unix_ns => return Err(TruncateError::InFuture),
@@ -49,10 +49,15 @@ impl Namespace {
                 cut_ms => cut_ms,
             },
         };
+        self.truncate_to(target, cut_ms);
+        Ok(cut_ms)
+    }
+
+    /// Removes the records of `target` last updated before `cut_ms` (since 2010).
+    pub(crate) fn truncate_to(&self, target: Target<'_>, cut_ms: u64) {
         if let Some(set) = self.target(target) {
             self.cut(set, cut_ms);
         }
-        Ok(())
     }
 
     /// Forgets the cut-off of `target`. Records that were swept meanwhile do not come back.

@@ -1,5 +1,6 @@
 //! What each service thread owns: scratch memory that is reused, and counters that only it raises.
 
+use crate::cluster::{Outgoing, Requester, Waiting};
 use crate::command::draft::Draft;
 use crate::counters::{NamespaceCounters, NodeCounters};
 use crate::latency::Histograms;
@@ -35,6 +36,14 @@ pub struct Worker {
     pub(crate) scratch: Scratch,
     /// Instructions that functions have taken on this worker.
     pub(crate) instructions: u64,
+    /// What the request under way wants of other nodes.
+    pub(crate) waiting: Waiting,
+    /// What is to be sent for the requests and messages that this worker executed.
+    pub outgoing: Outgoing,
+    /// A request that waited already waits no longer than until then, monotonic nanoseconds.
+    pub(crate) deferred_until: Option<u64>,
+    /// For each namespace the stripes to whose senders acknowledgements are owed.
+    pub(crate) touched: Vec<u64>,
     /// Memory for unpacked requests.
     pub(crate) inflated: Vec<u8>,
     /// Copies of the namespaces' set tables, renewed when the originals have grown.
@@ -43,8 +52,23 @@ pub struct Worker {
 
 impl Worker {
     pub(crate) fn new(shared: Arc<WorkerShared>) -> Worker {
-        let sets = shared.namespaces.iter().map(|_| SetTable::new()).collect();
-        Worker { shared, scratch: Scratch::default(), instructions: 0, inflated: Vec::new(), sets }
+        let sets: Vec<_> = shared.namespaces.iter().map(|_| SetTable::new()).collect();
+        Worker {
+            touched: vec![0; sets.len()],
+            shared,
+            scratch: Scratch::default(),
+            instructions: 0,
+            waiting: Waiting::default(),
+            outgoing: Outgoing::default(),
+            deferred_until: None,
+            inflated: Vec::new(),
+            sets,
+        }
+    }
+
+    /// Whom the next requests are from: their answers may come later.
+    pub fn set_requester(&mut self, requester: Requester) {
+        self.waiting.requester = requester;
     }
 
     /// The counters of one namespace.

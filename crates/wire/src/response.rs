@@ -69,6 +69,23 @@ pub fn messages(body: &[u8]) -> impl Iterator<Item = Result<Response<'_>, Decode
     })
 }
 
+/// The same, each message with its own bytes; for those who pass messages on.
+pub fn messages_with_bytes(body: &[u8]) -> impl Iterator<Item = Result<(Response<'_>, &[u8]), DecodeError>> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut cursor = Cursor::new(rest);
+        let mut request = Request::default();
+        let filled = request.fill(&mut cursor);
+        let behind = cursor.rest();
+        let (own, _) = rest.split_at(rest.len().saturating_sub(behind.len()));
+        rest = if filled.is_ok() { behind } else { &[] };
+        Some(filled.map(|()| (Response::from(request), own)))
+    })
+}
+
 /// The answers of an info frame as (command, value), both as text; lines that are not UTF-8 are left out.
 ///
 /// A line without a tab (an error of the whole request) comes as a command with an empty value.

@@ -107,6 +107,12 @@ impl Migration {
         }
     }
 
+    /// Key of the view that the machine is in; 0 before the first.
+    #[must_use]
+    pub fn view(&self) -> u64 {
+        self.view
+    }
+
     /// Changes the limits; what is under way goes on.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = settings;

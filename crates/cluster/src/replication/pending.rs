@@ -21,6 +21,11 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// Ids of writes begin behind this one.
+    pub(super) fn start_after(&mut self, first: WriteId) {
+        self.last = first.0;
+    }
+
     /// An id for a write.
     pub(super) fn next_id(&mut self) -> WriteId {
         self.last += 1;

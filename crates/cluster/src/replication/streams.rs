@@ -114,6 +114,31 @@ impl Replication {
         }
     }
 
+    /// The same machine, whose writes have ids behind `first`: so machines of several stripes never name two writes alike.
+    #[must_use]
+    pub fn with_ids_after(mut self, first: WriteId) -> Replication {
+        self.pending.start_after(first);
+        self
+    }
+
+    /// The view that the streams belong to; 0 before the first.
+    #[must_use]
+    pub fn view(&self) -> u64 {
+        self.view
+    }
+
+    /// Whether a master of the partition has anybody, or anything, to tell of a write.
+    #[must_use]
+    pub fn is_heard(&self, partition: PartitionId) -> bool {
+        self.posts.get(&partition).is_some_and(|post| !post.branches.is_empty() || post.removed.is_some())
+    }
+
+    /// Nothing is on its way and nobody waits: [`Replication::on_tick`] need not be called.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.unacked_bytes == 0 && self.pending.len() == 0 && self.owing.is_empty() && self.active.is_empty()
+    }
+
     /// Whether this node is the partition's master now.
     #[must_use]
     pub fn is_leading(&self, partition: PartitionId) -> bool {

@@ -7,8 +7,11 @@ use shipload_store::RecordRef;
 use shipload_wire::code::ResultCode;
 
 /// Executes a delete.
-pub(super) fn run(place: Place<'_>, _worker: &mut Worker, command: &Command<'_>) -> Verdict {
+pub(super) fn run(place: Place<'_>, worker: &mut Worker, command: &Command<'_>) -> Verdict {
     let mut stripe = place.namespace.stripe(&command.digest);
+    if !stripe.serves(command.digest.partition()) {
+        return Verdict::bare(ResultCode::Unavailable);
+    }
     let Some(record) = place.namespace.find(&stripe, &command.digest, place.now) else {
         return Verdict::bare(ResultCode::NotFound);
     };
@@ -16,6 +19,7 @@ pub(super) fn run(place: Place<'_>, _worker: &mut Worker, command: &Command<'_>)
         return Verdict::bare(code);
     }
     stripe.remove(&command.digest);
+    place.replicate(worker, &mut stripe, &command.digest, command.commit());
     Verdict::bare(ResultCode::Ok)
 }
 

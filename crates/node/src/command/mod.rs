@@ -37,8 +37,9 @@ use crate::namespace::Namespace;
 use crate::node::Node;
 use crate::now::Now;
 use crate::worker::Worker;
+use shipload_cluster::replication::Commit;
 use shipload_value::Digest;
-use shipload_wire::bits::info2;
+use shipload_wire::bits::{info2, info3};
 use shipload_wire::code::ResultCode;
 use shipload_wire::reply::{self, ReplyHeader};
 use shipload_wire::{Fields, Ops};
@@ -74,6 +75,11 @@ impl<'a> Command<'a> {
 
     pub(crate) fn has3(&self, bit: u8) -> bool {
         self.info3 & bit != 0
+    }
+
+    /// Which copies a write waits for.
+    pub(crate) fn commit(&self) -> Commit {
+        if self.has3(info3::COMMIT_MASTER) { Commit::Master } else { Commit::All }
     }
 }
 
@@ -122,6 +128,11 @@ pub(crate) fn run(
         Ok(kind) => (kind, dispatch(place, worker, command, (kind, origin), &mut answer)),
         Err(code) => (shape::presumed(command), Verdict::bare(code)),
     };
+    if verdict.result == ResultCode::Unavailable {
+        // Another node masters the partition: whoever called hands the command on.
+        worker.tidy();
+        return (verdict.result, kind);
+    }
     if !matches!(verdict.result, ResultCode::Ok | ResultCode::Udf) {
         answer.clear();
     }

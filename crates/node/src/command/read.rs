@@ -6,9 +6,11 @@
 use super::ttl::{ReadTouch, read_touch};
 use super::view::{Header, StoredView};
 use super::{Answer, Command, Place, Verdict, apply, filter, policy};
+use crate::cluster::Shard;
 use crate::now::Now;
 use crate::worker::{Scratch, Worker};
-use shipload_store::{RecordRef, Stripe};
+use shipload_cluster::replication::Commit;
+use shipload_store::RecordRef;
 use shipload_wire::bits::{info1, op};
 use shipload_wire::code::ResultCode;
 
@@ -23,6 +25,9 @@ pub(super) fn run(
     answer: &mut Answer<'_>,
 ) -> Verdict {
     let mut stripe = place.namespace.stripe(&command.digest);
+    if !stripe.serves(command.digest.partition()) {
+        return Verdict::bare(ResultCode::Unavailable);
+    }
     let Some(record) = place.namespace.find(&stripe, &command.digest, place.now) else {
         return Verdict::bare(ResultCode::NotFound);
     };
@@ -70,12 +75,12 @@ fn check(
     read_touch(command.ttl, default_percent, meta.void_time, lifetime_s, place.now.since_2010_s())
 }
 
-fn renew(place: Place<'_>, worker: &Worker, stripe: &mut Stripe, command: &Command<'_>, void_time: u32) {
-    let counters = worker.counters(place.namespace);
+fn renew(place: Place<'_>, worker: &mut Worker, stripe: &mut Shard, command: &Command<'_>, void_time: u32) {
     if place.namespace.renew(stripe, &command.digest, void_time, place.now) {
-        counters.read_touch_success.inc();
+        place.replicate(worker, stripe, &command.digest, Commit::Master);
+        worker.counters(place.namespace).read_touch_success.inc();
     } else {
-        counters.read_touch_error.inc();
+        worker.counters(place.namespace).read_touch_error.inc();
     }
 }
 

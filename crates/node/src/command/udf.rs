@@ -6,13 +6,14 @@
 use super::tally::{Lang, Origin, count_lang};
 use super::view::{Header, StoredView};
 use super::{Answer, Command, Place, Verdict, filter, policy, write};
+use crate::cluster::Shard;
 use crate::functions::{Functions, moment};
 use crate::namespace::Namespace;
 use crate::now::{EPOCH_2010_S, Now};
 use crate::worker::Worker;
 use shipload_lua::record::{Action, Change, Key, Record};
 use shipload_lua::{CallError, Lease, LoadError, Returned};
-use shipload_store::{Meta, RecordRef, SetId, Stripe};
+use shipload_store::{Meta, RecordRef, SetId};
 use shipload_value::{OwnedParticle, Particle, ParticleType};
 use shipload_wire::bits::op;
 use shipload_wire::code::ResultCode;
@@ -58,6 +59,9 @@ pub(super) fn run(
         place.node.functions.take(place.node.config(), command.fields.udf_package.unwrap_or_default());
     let call = Call { place, command, origin, set };
     let mut stripe = place.namespace.stripe(&command.digest);
+    if !stripe.serves(command.digest.partition()) {
+        return Verdict::bare(ResultCode::Unavailable);
+    }
     let record = place.namespace.find(&stripe, &command.digest, place.now);
     let present = record.as_ref().map(RecordRef::meta);
     if let Some(record) = &record
@@ -132,7 +136,7 @@ impl Call<'_> {
     fn apply(
         &self,
         worker: &mut Worker,
-        stripe: &mut Stripe,
+        stripe: &mut Shard,
         present: Option<Meta>,
         full: bool,
         change: &Change,
@@ -142,6 +146,7 @@ impl Call<'_> {
             Action::Nothing => (Lang::Read, Verdict::on(ResultCode::Ok, &meta)),
             Action::Remove => {
                 stripe.remove(&self.command.digest);
+                self.place.replicate(worker, stripe, &self.command.digest, self.command.commit());
                 // The answer tells the generation that the removal would have had.
                 let meta = Meta { generation: meta.generation.wrapping_add(1).max(1), ..meta };
                 (Lang::Delete, Verdict::on(ResultCode::Ok, &meta))
@@ -156,7 +161,7 @@ impl Call<'_> {
     fn write(
         &self,
         worker: &mut Worker,
-        stripe: &mut Stripe,
+        stripe: &mut Shard,
         present: Option<Meta>,
         fresh: bool,
         change: &Change,

@@ -3,8 +3,9 @@
 use super::draft::BIN_COUNT_MAX;
 use super::view::{Header, StoredView};
 use super::{Answer, Command, Place, Verdict, apply, filter, policy, refuse};
+use crate::cluster::Shard;
 use crate::worker::{Scratch, Worker};
-use shipload_store::{KeyRef, Meta, Put, RecordRef, Stripe};
+use shipload_store::{KeyRef, Meta, Put, RecordRef};
 use shipload_wire::bits::{info2, info3};
 use shipload_wire::code::ResultCode;
 use std::sync::atomic::Ordering;
@@ -27,6 +28,9 @@ pub(super) fn run(
     };
     let full = place.namespace.is_set_full(command.set, set);
     let mut stripe = place.namespace.stripe(&command.digest);
+    if !stripe.serves(command.digest.partition()) {
+        return Verdict::bare(ResultCode::Unavailable);
+    }
     let record = place.namespace.find(&stripe, &command.digest, place.now);
     let present = record.as_ref().map(RecordRef::meta);
     if full && record.is_none() {
@@ -89,7 +93,10 @@ pub(super) fn next_meta(
 ) -> Meta {
     let generation = present.map_or(1, |meta| meta.generation.wrapping_add(1).max(1));
     let set = present.map_or(set, |meta| meta.set);
-    Meta { generation, void_time, last_update_ms: place.namespace.last_update_ms(place.now), set }
+    // A copy that came from a node whose clock is ahead must not be older after this write than before it.
+    let before_ms = present.map_or(0, |meta| meta.last_update_ms);
+    let last_update_ms = place.namespace.last_update_ms(place.now).max(before_ms);
+    Meta { generation, void_time, last_update_ms, set }
 }
 
 /// Puts the draft into the store; a draft without bins deletes the record.
@@ -97,7 +104,7 @@ pub(super) fn commit(
     place: Place<'_>,
     worker: &mut Worker,
     command: &Command<'_>,
-    stripe: &mut Stripe,
+    stripe: &mut Shard,
     existed: bool,
     meta: &Meta,
 ) -> Result<Verdict, ResultCode> {
@@ -112,14 +119,15 @@ pub(super) fn commit(
     let key = sent.or_else(|| scratch.key());
     place.namespace.check_size(&scratch.draft, key)?;
     let _put: Put = stripe.put(&command.digest, meta, key, scratch.draft.iter()).map_err(refuse::store)?;
+    place.replicate(worker, stripe, &command.digest, command.commit());
     Ok(Verdict::on(ResultCode::Ok, meta))
 }
 
 fn delete_last_bin(
     place: Place<'_>,
-    worker: &Worker,
+    worker: &mut Worker,
     command: &Command<'_>,
-    stripe: &mut Stripe,
+    stripe: &mut Shard,
     existed: bool,
 ) -> Result<Verdict, ResultCode> {
     if !existed {
@@ -129,6 +137,7 @@ fn delete_last_bin(
         return Err(ResultCode::EnterpriseOnly);
     }
     stripe.remove(&command.digest);
+    place.replicate(worker, stripe, &command.digest, command.commit());
     worker.counters(place.namespace).deleted_last_bin.inc();
     Ok(Verdict::bare(ResultCode::Ok))
 }

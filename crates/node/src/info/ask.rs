@@ -13,11 +13,22 @@ use shipload_wire::info::Command;
 pub(super) struct Ask<'a> {
     pub(super) node: &'a Node,
     pub(super) command: Command<'a>,
+    /// The whole command, as it was sent.
+    pub(super) line: &'a str,
     pub(super) context: &'a InfoContext,
     pub(super) now: Now,
+    /// What lasts is made known to all nodes; not when it came from another one.
+    pub(super) spread: bool,
 }
 
 impl<'a> Ask<'a> {
+    /// Makes all nodes know what was just done here; none for what was undone.
+    pub(super) fn spread(&self, name: &str, value: Option<&[u8]>) {
+        if self.spread {
+            self.node.spread(self.now, name, value);
+        }
+    }
+
     /// The first of these parameters that is there. All but the first are old spellings, whose use is counted.
     pub(super) fn param(&self, keys: &[&str]) -> Option<&'a str> {
         let (place, value) =

@@ -63,8 +63,17 @@ impl Node {
     /// The value that answers one command, without echo and newline.
     #[must_use]
     pub fn info_text(&self, line: &str, context: &InfoContext, now: Now) -> String {
+        self.answer_info(line, context, now, true)
+    }
+
+    /// Does what an info command said on another node.
+    pub(crate) fn replay_info(&self, line: &[u8], now: Now) {
+        let _answer = self.answer_info(&String::from_utf8_lossy(line), &InfoContext::default(), now, false);
+    }
+
+    fn answer_info(&self, line: &str, context: &InfoContext, now: Now, spread: bool) -> String {
         let command = Command::parse(line);
-        let ask = Ask { node: self, command, context, now };
+        let ask = Ask { node: self, command, context, now, spread, line };
         let known = COMMANDS.iter().find(|row| row.name == command.name);
         let answer = match known {
             Some(row) => (row.answer)(&ask),

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, InfoError, Pairs};
 use super::ask::Ask;
+use crate::cluster::INDEX;
 use crate::namespace::Namespace;
 use crate::sindex::{Collection, CreateError, Definition, Index, ValueType};
 use base64::Engine as _;
@@ -79,6 +80,7 @@ pub(super) fn delete(ask: &Ask<'_>) -> Answer {
     let name = index_name(ask)?;
     if let Some(namespace) = ask.node.namespace(namespace.as_bytes()) {
         namespace.delete_index(name);
+        ask.spread(&format!("{INDEX}{}/{name}", namespace.name), None);
     }
     Ok("ok".to_owned())
 }
@@ -102,6 +104,7 @@ pub(super) fn create(ask: &Ask<'_>) -> Answer {
     }
     if let Some(namespace) = ask.node.namespace(namespace.as_bytes()) {
         namespace.create_index(name, definition, program).map_err(refused)?;
+        ask.spread(&format!("{INDEX}{}/{name}", namespace.name), Some(ask.line.as_bytes()));
     }
     Ok("ok".to_owned())
 }

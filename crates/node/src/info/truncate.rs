@@ -4,6 +4,7 @@
 
 use super::answer::{Answer, InfoError};
 use super::ask::Ask;
+use crate::cluster::TRUNCATE;
 use crate::truncate::Target;
 
 pub(super) fn set(ask: &Ask<'_>) -> Answer {
@@ -35,8 +36,9 @@ fn apply(ask: &Ask<'_>, namespace: &str, target: Target<'_>) -> Answer {
         Some(text) => Some(text.parse::<u64>().map_err(|_| InfoError::parameter("bad 'lut' value"))?),
     };
     if let Some(namespace) = ask.node.namespace(namespace.as_bytes()) {
-        let refused = namespace.truncate(target, lut_unix_ns, ask.now);
-        refused.map_err(|error| InfoError::parameter(error.to_string()))?;
+        let cut = namespace.truncate(target, lut_unix_ns, ask.now);
+        let cut_ms = cut.map_err(|error| InfoError::parameter(error.to_string()))?;
+        ask.spread(&cut_name(&namespace.name, target), Some(cut_ms.to_string().as_bytes()));
     }
     Ok("ok".to_owned())
 }
@@ -44,8 +46,17 @@ fn apply(ask: &Ask<'_>, namespace: &str, target: Target<'_>) -> Answer {
 fn undo(ask: &Ask<'_>, namespace: &str, target: Target<'_>) -> Answer {
     if let Some(namespace) = ask.node.namespace(namespace.as_bytes()) {
         namespace.truncate_undo(target);
+        ask.spread(&cut_name(&namespace.name, target), None);
     }
     Ok("ok".to_owned())
+}
+
+/// The name of a cut-off among what all nodes know.
+fn cut_name(namespace: &str, target: Target<'_>) -> String {
+    match target {
+        Target::Namespace => format!("{TRUNCATE}{namespace}"),
+        Target::Set(set) => format!("{TRUNCATE}{namespace}/{}", String::from_utf8_lossy(set)),
+    }
 }
 
 fn set_name<'a>(ask: &Ask<'a>) -> Result<&'a [u8], InfoError> {

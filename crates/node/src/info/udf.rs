@@ -4,6 +4,7 @@
 
 use super::answer::Answer;
 use super::ask::Ask;
+use crate::cluster::MODULE;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
@@ -21,6 +22,7 @@ fn register(ask: &Ask<'_>, name: &str, content: &[u8]) -> String {
     match shipload_lua::compile(name, content) {
         Ok(()) => {
             ask.node.functions.modules.put(name, content);
+            ask.spread(&format!("{MODULE}{name}"), Some(content));
             "ok".to_owned()
         }
         Err(error) => {
@@ -84,5 +86,6 @@ pub(super) fn remove(ask: &Ask<'_>) -> Answer {
         return Ok("error=invalid_filename".to_owned());
     }
     ask.node.functions.modules.remove(name);
+    ask.spread(&format!("{MODULE}{name}"), None);
     Ok("ok".to_owned())
 }

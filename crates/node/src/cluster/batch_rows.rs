@@ -1,0 +1,72 @@
+//! Rows of a batch that other nodes master, as batches of their own.
+
+use crate::node::Node;
+use shipload_cluster::NodeId;
+use shipload_value::Digest;
+use shipload_wire::bits::{batch, field, info1, row as part};
+use shipload_wire::{Header, Row, reply, request};
+use std::collections::BTreeMap;
+
+/// Rows by the masters of their partitions; none for rows whose master is not known.
+#[derive(Debug, Default)]
+pub(crate) struct Foreign(BTreeMap<Option<NodeId>, Rows>);
+
+#[derive(Debug, Default)]
+struct Rows {
+    count: u32,
+    bytes: Vec<u8>,
+}
+
+impl Foreign {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a row.
+    pub(crate) fn add(&mut self, node: &Node, row: &Row<'_>) {
+        let namespace = row.fields.namespace.and_then(|name| node.namespace(name));
+        let partition = Digest(*row.digest).partition();
+        let master = namespace.and_then(|namespace| namespace.holdings.master(partition));
+        let rows = self.0.entry(master.filter(|master| *master != node.id())).or_default();
+        rows.count += 1;
+        append(row, &mut rows.bytes);
+    }
+
+    /// The batches, as complete frames. Every row will be answered.
+    pub(super) fn into_requests(self, filter: Option<&[u8]>) -> Vec<(Option<NodeId>, Vec<u8>)> {
+        let whole = |rows: Rows| {
+            let mut data = rows.count.to_be_bytes().to_vec();
+            data.push(batch::RESPOND_ALL_KEYS);
+            data.extend_from_slice(&rows.bytes);
+            let mut fields = vec![(field::BATCH, data.as_slice())];
+            fields.extend(filter.map(|filter| (field::FILTER, filter)));
+            let header = Header { info1: info1::BATCH_INDEX, ..Header::default() };
+            let mut out = Vec::with_capacity(data.len() + 64);
+            request::message(&mut out, &header, &fields, &[]);
+            out
+        };
+        self.0.into_iter().map(|(master, rows)| (master, whole(rows))).collect()
+    }
+}
+
+/// Appends a row that repeats nothing.
+fn append(row: &Row<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&row.index.to_be_bytes());
+    out.extend_from_slice(row.digest);
+    let mut kind = part::INFO | part::INFO4;
+    kind |= if row.generation.is_some() { part::GENERATION } else { 0 };
+    kind |= if row.ttl.is_some() { part::TTL } else { 0 };
+    out.extend_from_slice(&[kind, row.info1, row.info2, row.info3, row.info4]);
+    if let Some(generation) = row.generation {
+        out.extend_from_slice(&generation.to_be_bytes());
+    }
+    if let Some(ttl) = row.ttl {
+        out.extend_from_slice(&ttl.to_be_bytes());
+    }
+    let fields = u16::try_from(row.fields.present().count()).unwrap_or(u16::MAX);
+    let ops = u16::try_from(row.ops.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&fields.to_be_bytes());
+    out.extend_from_slice(&ops.to_be_bytes());
+    row.fields.present().for_each(|(id, data)| reply::field(out, id, data));
+    row.ops.clone().for_each(|op| reply::op(out, op.code, op.kind, op.name, op.value));
+}

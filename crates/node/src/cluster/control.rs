@@ -1,0 +1,198 @@
+//! Control: membership, agreement and metadata, and how the news of one become events of the next.
+
+use super::outgoing::{ClusterNotice, Outgoing};
+use crate::node::Node;
+use crate::now::Now;
+use shipload_cluster::agreement::{self, Agreement, Standing};
+use shipload_cluster::fabric::Message;
+use shipload_cluster::membership::{self, Membership};
+use shipload_cluster::metadata::{self, Metadata};
+use shipload_cluster::{Incarnation, Inventory, NodeId};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The machines of control.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) incarnation: Incarnation,
+    pub(super) membership: Membership,
+    pub(super) agreement: Agreement,
+    pub(super) metadata: Metadata,
+    /// A rack or a wish to be quiet differs from what the view was made with.
+    pub(super) recluster: bool,
+}
+
+/// What the machines want done after an event.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    pub(super) membership: Vec<membership::Effect>,
+    pub(super) agreement: Vec<agreement::Effect>,
+    pub(super) metadata: Vec<metadata::Effect>,
+}
+
+impl Node {
+    /// Lets an event into control, and does what comes of it. Nothing happens on a node that never joined.
+    pub(super) fn with_control(
+        &self,
+        now: Now,
+        out: &mut Outgoing,
+        event: impl FnOnce(&mut Control, &mut Pass),
+    ) {
+        let mut control = self.cluster.control.lock();
+        let Some(control) = control.as_mut() else { return };
+        let mut pass = Pass::default();
+        event(control, &mut pass);
+        self.settle(control, &mut pass, now, out);
+    }
+
+    /// Does what the machines want, until they want nothing more.
+    fn settle(&self, control: &mut Control, pass: &mut Pass, now: Now, out: &mut Outgoing) {
+        loop {
+            let Pass { membership, agreement, metadata } = std::mem::take(pass);
+            if membership.is_empty() && agreement.is_empty() && metadata.is_empty() {
+                break;
+            }
+            for effect in membership {
+                self.on_membership(control, pass, effect, now, out);
+            }
+            for effect in agreement {
+                self.on_agreement(control, pass, effect, now, out);
+            }
+            for effect in metadata {
+                match effect {
+                    metadata::Effect::Send { to, message } => {
+                        let mut bytes = Vec::new();
+                        message.encode(&mut bytes);
+                        out.fabric.push((to, Message::Metadata(bytes.into())));
+                    }
+                    metadata::Effect::Changed { name } => {
+                        let value = control.metadata.get(&name).map(<[u8]>::to_vec);
+                        self.apply_metadata(now, &name, value.as_deref());
+                    }
+                    metadata::Effect::Everywhere { .. } => {}
+                }
+            }
+        }
+        self.note_integrity(control.agreement.integrity());
+    }
+
+    fn on_membership(
+        &self,
+        control: &mut Control,
+        pass: &mut Pass,
+        effect: membership::Effect,
+        now: Now,
+        out: &mut Outgoing,
+    ) {
+        let now_ms = now.mono_ns / 1_000_000;
+        match effect {
+            membership::Effect::Send { to, bytes } => out.datagrams.push((to, bytes)),
+            membership::Effect::Up { node, incarnation, attributes } => {
+                out.notices.push(ClusterNotice::Up(node, attributes.fabric));
+                self.edit_peers(|peers| drop(peers.insert(node, *attributes)));
+                control.agreement.member_up(now_ms, node, incarnation, &mut pass.agreement);
+            }
+            membership::Effect::Changed { node, incarnation, attributes } => {
+                let wish = (attributes.rack, attributes.quiesced);
+                let before = self.peers_wish(node);
+                self.edit_peers(|peers| drop(peers.insert(node, *attributes)));
+                control.agreement.member_up(now_ms, node, incarnation, &mut pass.agreement);
+                if before != Some(wish) {
+                    control.agreement.recluster(now_ms, &mut pass.agreement);
+                }
+            }
+            membership::Effect::Down { node } => {
+                out.notices.push(ClusterNotice::Down(node));
+                self.edit_peers(|peers| drop(peers.remove(&node)));
+                control.agreement.member_down(now_ms, node, &mut pass.agreement);
+            }
+            membership::Effect::Refused { from, refusal } => {
+                out.notices.push(ClusterNotice::Refused(from, refusal.to_string()));
+            }
+            membership::Effect::SameId { from } => out.notices.push(ClusterNotice::SameId(from)),
+            membership::Effect::Rejoined => out.notices.push(ClusterNotice::Rejoined),
+            membership::Effect::Stalled { late_ms } => out.notices.push(ClusterNotice::Stalled(late_ms)),
+        }
+    }
+
+    fn on_agreement(
+        &self,
+        control: &mut Control,
+        pass: &mut Pass,
+        effect: agreement::Effect,
+        now: Now,
+        out: &mut Outgoing,
+    ) {
+        let now_ms = now.mono_ns / 1_000_000;
+        match effect {
+            agreement::Effect::Send { to, message } => {
+                let mut bytes = Vec::new();
+                message.encode(&mut bytes);
+                out.fabric.push((to, Message::Agreement(bytes.into())));
+            }
+            agreement::Effect::Declare { ballot } => {
+                let attributes = control.membership.attributes();
+                let standing = Standing {
+                    incarnation: control.incarnation,
+                    rack: attributes.rack,
+                    quiesced: attributes.quiesced,
+                    inventory: self.freeze(),
+                };
+                control.agreement.declared(now_ms, ballot, standing, &mut pass.agreement);
+            }
+            agreement::Effect::Thaw => self.thaw(),
+            agreement::Effect::Install { committed } => {
+                self.install(&committed, now, out);
+                control.metadata.install(now_ms, &committed.view, &mut pass.metadata);
+                out.notices.push(ClusterNotice::View(
+                    committed.view.epoch,
+                    committed.view.key,
+                    committed.view.members.len(),
+                ));
+            }
+        }
+    }
+
+    /// What this node holds; until the next view, or [`Node::thaw`], it drops nothing.
+    fn freeze(&self) -> Inventory {
+        let mut inventory = Inventory::default();
+        for namespace in self.namespaces() {
+            let held = inventory.namespace_mut(&namespace.name);
+            held.replication_factor = namespace.wished_copies();
+            if let Some(migration) = namespace.migration.lock().as_mut() {
+                migration.freeze();
+                for (partition, version) in migration.versions() {
+                    held.set(partition, Some(version.clone()));
+                }
+            }
+        }
+        inventory
+    }
+
+    fn thaw(&self) {
+        for namespace in self.namespaces() {
+            if let Some(migration) = namespace.migration.lock().as_mut() {
+                migration.thaw();
+            }
+        }
+    }
+
+    fn edit_peers(&self, edit: impl FnOnce(&mut std::collections::BTreeMap<NodeId, shipload_cluster::Attributes>)) {
+        let mut peers = self.cluster.peers.write();
+        let mut changed = (**peers).clone();
+        edit(&mut changed.nodes);
+        changed.generation += 1;
+        *peers = Arc::new(changed);
+    }
+
+    fn peers_wish(&self, node: NodeId) -> Option<(u32, bool)> {
+        let peers = self.cluster.peers.read();
+        peers.nodes.get(&node).map(|attributes| (attributes.rack, attributes.quiesced))
+    }
+
+    /// Where another node's fabric port is; none when it is not up.
+    #[must_use]
+    pub fn fabric_address(&self, node: NodeId) -> Option<SocketAddr> {
+        self.cluster.peers.read().nodes.get(&node).map(|attributes| attributes.fabric)
+    }
+}

@@ -1,0 +1,86 @@
+//! A view is installed: who masters what, what this node holds, what has to move.
+
+use super::ground::NamespaceGround;
+use super::outgoing::Outgoing;
+use super::status::Status;
+use crate::config::{NamespaceKey, ServiceKey};
+use crate::namespace::Namespace;
+use crate::node::Node;
+use crate::now::Now;
+use shipload_cluster::agreement::Committed;
+use shipload_cluster::replication::{ConflictPolicy, Effects};
+use shipload_cluster::{map, migration};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Node {
+    /// From now on this view holds.
+    pub(super) fn install(&self, committed: &Committed, now: Now, out: &mut Outgoing) {
+        let key = committed.view.key;
+        for namespace in self.namespaces() {
+            let Some(map) = map::assign(committed, &namespace.name) else { continue };
+            let duties = map::duties(committed, &namespace.name, &map);
+            namespace.holdings.install(map);
+            let mut effects = Effects::new();
+            if let Some(migration) = namespace.migration.lock().as_mut() {
+                migration.set_settings(self.migration_settings(namespace));
+                let mut ground = NamespaceGround { namespace };
+                migration.on_view(now.mono_ns / 1_000_000, key, duties, &mut ground, &mut effects);
+            }
+            self.act(namespace, effects, now, out);
+        }
+        self.install_status(committed, now);
+        self.cluster.map_moved();
+    }
+
+    fn install_status(&self, committed: &Committed, now: Now) {
+        let mut status = self.cluster.status.write();
+        let members: BTreeMap<_, _> =
+            committed.members().map(|(node, standing)| (node, standing.rack)).collect();
+        let racks_moved = members != status.members;
+        *status = Arc::new(Status {
+            key: committed.view.key,
+            epoch: committed.view.epoch,
+            members,
+            integrity: false,
+            installed_mono_ns: now.mono_ns,
+            views: status.views + 1,
+            rack_generation: status.rack_generation + u64::from(racks_moved),
+        });
+    }
+
+    pub(super) fn note_integrity(&self, integrity: bool) {
+        if self.cluster.status.read().integrity != integrity {
+            let mut status = self.cluster.status.write();
+            *status = Arc::new(Status { integrity, ..(**status).clone() });
+        }
+    }
+
+    /// How much migration may do, as configured.
+    pub(super) fn migration_settings(&self, namespace: &Namespace) -> migration::Settings {
+        let service = &self.config().service;
+        let threads = usize::try_from(service.number(ServiceKey::MigrateThreads)).unwrap_or(1);
+        let incoming = usize::try_from(service.number(ServiceKey::MigrateMaxNumIncoming)).unwrap_or(4);
+        let policy = match namespace.config.keys.text(NamespaceKey::ConflictResolutionPolicy).as_str() {
+            "last-update-time" => ConflictPolicy::LastUpdateTime,
+            _ => ConflictPolicy::Generation,
+        };
+        // A thread of the setting stands for some comparisons at a time; none stops migration.
+        migration::Settings {
+            outgoing_max: threads * PER_THREAD,
+            incoming_max: incoming * PER_THREAD,
+            policy,
+            ..migration::Settings::default()
+        }
+    }
+}
+
+/// Comparisons at a time for each of `migrate-threads`.
+const PER_THREAD: usize = 8;
+
+impl Namespace {
+    /// `replication-factor`, as the cluster is told of it.
+    pub(super) fn wished_copies(&self) -> u8 {
+        u8::try_from(self.config.number(NamespaceKey::ReplicationFactor)).unwrap_or(u8::MAX)
+    }
+}

@@ -1,0 +1,234 @@
+//! Joining and leaving, seeds and tips.
+
+use super::control::Control;
+use super::outgoing::Outgoing;
+use super::shard::first_write;
+use super::{Cluster, Status};
+use crate::config::ServiceKey;
+use crate::node::Node;
+use crate::now::Now;
+use shipload_cluster::agreement::{self, Agreement};
+use shipload_cluster::membership::{self, Membership};
+use shipload_cluster::metadata::{Entry, Metadata};
+use shipload_cluster::migration::Migration;
+use shipload_cluster::replication::{self, Replication};
+use shipload_cluster::{Attributes, ClusterName, Incarnation, Inventory, NodeId};
+use shipload_store::STRIPE_COUNT;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// When a node that sees nobody may found a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Founding {
+    /// At once: it knows of nobody to wait for.
+    AtOnce,
+    /// After so many milliseconds.
+    AfterMs(u64),
+}
+
+/// What a node joins a cluster with.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Which life of the node this is: higher after each start, such as the time of the start.
+    pub incarnation: u64,
+    /// Seeds the machines' randomness.
+    pub random: u64,
+    /// What the node tells of itself.
+    pub attributes: Attributes,
+    /// When it may found a cluster alone.
+    pub founding: Founding,
+    /// What its data directory holds of partitions; nothing for a node without one.
+    pub inventory: Inventory,
+    /// What its data directory holds of metadata.
+    pub metadata: BTreeMap<String, Entry>,
+}
+
+/// Where another node may be, by name or address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seed {
+    /// A name or an address.
+    pub host: String,
+    /// The heartbeat port.
+    pub port: u16,
+}
+
+/// Configured seeds and tips.
+#[derive(Debug, Default)]
+pub(super) struct Seeds {
+    generation: u64,
+    configured: Vec<Seed>,
+    tips: Vec<Seed>,
+}
+
+/// The most tips that are kept.
+const TIPS_MAX: usize = 1024;
+
+impl Node {
+    /// From now on this node is one of many: it serves what the cluster's map gives it, and nothing before the first
+    /// view. Does nothing when it joined already.
+    pub fn join(&self, now: Now, join: Join, out: &mut Outgoing) {
+        let mut control = self.cluster.control.lock();
+        if control.is_some() {
+            return;
+        }
+        let (me, now_ms) = (self.id(), now.mono_ns / 1_000_000);
+        for namespace in self.namespaces() {
+            let versions = join.inventory.namespace(&namespace.name).into_iter().flat_map(|held| held.held());
+            let versions: BTreeMap<_, _> =
+                versions.map(|(partition, version)| (partition, version.clone())).collect();
+            for (partition, version) in &versions {
+                namespace.holdings.hold(*partition, Some(version));
+            }
+            let settings = self.migration_settings(namespace);
+            *namespace.migration.lock() = Some(Migration::new(me, namespace.fabric_id, settings, versions));
+            for stripe in 0..STRIPE_COUNT {
+                let streams =
+                    Replication::new(me, namespace.fabric_id, replication::Settings::default());
+                namespace.stripe_at(stripe).join(streams.with_ids_after(first_write(stripe)));
+            }
+        }
+        *self.cluster.status.write() = Arc::new(Status { key: 0, epoch: 0, views: 0, integrity: false, ..Status::alone(me.0, 0) });
+        self.cluster.joined.store(true, Ordering::Release);
+        let incarnation = Incarnation(join.incarnation);
+        let settings = match join.founding {
+            Founding::AtOnce => agreement::Settings { settle_ms: 0, ..agreement::Settings::default() },
+            Founding::AfterMs(alone_ms) => agreement::Settings { alone_ms, ..agreement::Settings::default() },
+        };
+        let restored: Vec<String> = join.metadata.keys().cloned().collect();
+        let made = Control {
+            incarnation,
+            membership: Membership::new(
+                me,
+                incarnation,
+                &self.cluster_name(),
+                join.attributes,
+                membership::Settings::default(),
+                join.random,
+            ),
+            agreement: Agreement::new(me, incarnation, settings, join.random ^ 1, now_ms),
+            metadata: Metadata::new(me, join.metadata),
+            recluster: false,
+        };
+        for name in restored {
+            self.apply_metadata(now, &name, made.metadata.get(&name));
+        }
+        *control = Some(made);
+        drop(control);
+        self.cluster_tick(now, out);
+    }
+
+    fn cluster_name(&self) -> ClusterName {
+        let name = self.config().service.text(ServiceKey::ClusterName);
+        let name = if name == "null" { "" } else { &name };
+        ClusterName::new(name).unwrap_or_else(|| ClusterName::new("").expect("invariant: the empty name is short"))
+    }
+
+    /// This node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        NodeId(self.identity.node_id)
+    }
+
+    /// A datagram came to the heartbeat port.
+    pub fn on_datagram(&self, now: Now, from: SocketAddr, bytes: &[u8], out: &mut Outgoing) {
+        self.with_control(now, out, |control, pass| {
+            control.membership.on_datagram(now.mono_ns / 1_000_000, from, bytes, &mut pass.membership);
+        });
+    }
+
+    /// The addresses that all seeds have now.
+    pub fn set_candidates(&self, now: Now, addresses: &[SocketAddr], out: &mut Outgoing) {
+        self.with_control(now, out, |control, pass| {
+            control.membership.set_seeds(now.mono_ns / 1_000_000, addresses, &mut pass.membership);
+        });
+    }
+
+    /// One more address where a node may be.
+    pub fn add_candidate(&self, now: Now, address: SocketAddr, out: &mut Outgoing) {
+        self.with_control(now, out, |control, pass| {
+            control.membership.announce(now.mono_ns / 1_000_000, address, &mut pass.membership);
+        });
+    }
+
+    /// This node tells something else of itself from now on.
+    pub fn set_attributes(&self, now: Now, attributes: Attributes, out: &mut Outgoing) {
+        self.with_control(now, out, |control, pass| {
+            let now_ms = now.mono_ns / 1_000_000;
+            let before = control.membership.attributes();
+            control.recluster |=
+                (before.rack, before.quiesced) != (attributes.rack, attributes.quiesced);
+            // What was wished for at run time stays.
+            control.membership.set_attributes(now_ms, attributes, &mut pass.membership);
+        });
+    }
+
+    /// What this node tells of itself; none before it joined.
+    #[must_use]
+    pub fn attributes(&self) -> Option<Attributes> {
+        self.cluster.control.lock().as_ref().map(|control| control.membership.attributes().clone())
+    }
+
+    /// Tells the others that this node goes.
+    pub fn leave(&self, now: Now, out: &mut Outgoing) {
+        self.with_control(now, out, |control, pass| {
+            control.membership.leave(now.mono_ns / 1_000_000, &mut pass.membership);
+        });
+    }
+
+    /// Forgets where former members were.
+    pub(crate) fn forget_alumni(&self) {
+        if let Some(control) = self.cluster.control.lock().as_mut() {
+            control.membership.forget_alumni();
+        }
+    }
+
+    /// Where former members were.
+    pub(crate) fn alumni(&self) -> Vec<(NodeId, SocketAddr)> {
+        let control = self.cluster.control.lock();
+        control.as_ref().map(|control| control.membership.alumni().collect()).unwrap_or_default()
+    }
+}
+
+impl Cluster {
+    /// Everything that is to be looked up again and again, and a number that moves when the list changes.
+    #[must_use]
+    pub fn seeds(&self) -> (u64, Vec<Seed>) {
+        let seeds = self.seeds.lock();
+        (seeds.generation, seeds.configured.iter().chain(&seeds.tips).cloned().collect())
+    }
+
+    /// The seeds that the configuration names.
+    pub fn set_configured_seeds(&self, seeds: Vec<Seed>) {
+        let mut list = self.seeds.lock();
+        list.configured = seeds;
+        list.generation += 1;
+    }
+
+    /// One more place where a node may be; false when there are too many.
+    pub fn add_tip(&self, host: &str, port: u16) -> bool {
+        let tip = Seed { host: host.to_owned(), port };
+        let mut list = self.seeds.lock();
+        if list.tips.contains(&tip) || list.configured.contains(&tip) {
+            return true;
+        }
+        let room = list.tips.len() < TIPS_MAX;
+        if room {
+            list.tips.push(tip);
+            list.generation += 1;
+        }
+        drop(list);
+        self.wake();
+        room
+    }
+
+    /// Forgets a tip, or a configured seed; all of them without `which`.
+    pub fn clear_tips(&self, which: Option<(&str, u16)>) {
+        let keep = |seed: &Seed| which.is_some_and(|(host, port)| (seed.host.as_str(), seed.port) != (host, port));
+        let mut list = self.seeds.lock();
+        list.tips.retain(keep);
+        list.configured.retain(keep);
+        list.generation += 1;
+    }
+}

@@ -1,0 +1,145 @@
+//! This node as one of many: who the others are, what this node holds, whom it sends its writes to.
+//!
+//! Guarantees: nothing here waits. Control (membership, agreement, metadata) is behind one lock, the migration of each
+//! namespace behind another, the streams of each stripe behind the stripe's own; locks are taken in that order only.
+//! A node that never joined ([`Node::join`]) is alone, serves every partition, and pays nothing for all this.
+//!
+//! ```text
+//!   datagrams, ticks ─► Control ── view installed ──► Migration (per namespace) ──► Streams (per stripe)
+//!   fabric messages ──────┴───────────────────────────────┴────────────────────────────┘
+//!   client's write ─► stripe changed and told to the streams under one lock ─► answer parked until copies hold it
+//!   request for somebody else's partition ─► handed on over the fabric, the answer relayed
+//! ```
+
+mod act;
+mod answer_later;
+mod applied;
+mod batch_rows;
+mod control;
+mod deferred;
+mod entrance;
+mod ground;
+mod hand_on;
+mod image;
+mod install;
+mod join;
+mod map;
+mod outgoing;
+mod parking;
+mod peers;
+mod records;
+mod replicate;
+mod shard;
+mod status;
+mod tick;
+
+pub use join::{Founding, Join, Seed};
+pub use map::NamespaceMap;
+pub use outgoing::{ClusterNotice, Outgoing, Reply, Requester};
+pub use peers::PeerList;
+pub use status::{MigrationStatus, Status};
+
+pub(crate) use answer_later::Waiting;
+pub(crate) use applied::{INDEX, MODULE, TRUNCATE};
+pub(crate) use batch_rows::Foreign;
+pub(crate) use map::Holdings;
+pub(crate) use parking::Answer;
+pub(crate) use shard::Shard;
+
+use crate::worker::Worker;
+use control::Control;
+use deferred::Deferred;
+use parking::Parking;
+use parking_lot::{Mutex, RwLock};
+use shipload_cluster::NodeId;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The cluster as this node sees it, and what it does for it.
+#[derive(Debug)]
+pub struct Cluster {
+    /// This node joined; it serves only what it masters.
+    joined: AtomicBool,
+    control: Mutex<Option<Control>>,
+    pub(crate) parking: Parking,
+    deferred: Mutex<Vec<Deferred>>,
+    /// For requests that are tried again from ticks.
+    worker: Mutex<Worker>,
+    status: RwLock<Arc<Status>>,
+    peers: RwLock<Arc<PeerList>>,
+    seeds: Mutex<join::Seeds>,
+    doubts: Mutex<Vec<NodeId>>,
+    /// What was to be done outside of the shell's calls; the next tick takes it along.
+    later: Mutex<Outgoing>,
+    waker: Waker,
+    /// Moves when any partition has another master or other holders.
+    partition_generation: AtomicU64,
+}
+
+/// How the shell is told that a tick is wanted soon.
+#[derive(Default)]
+struct Waker(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waker")
+    }
+}
+
+impl Cluster {
+    pub(crate) fn new(worker: Worker, me: NodeId, alone: Status) -> Cluster {
+        Cluster {
+            joined: AtomicBool::new(false),
+            control: Mutex::new(None),
+            parking: Parking::new(me),
+            deferred: Mutex::default(),
+            worker: Mutex::new(worker),
+            status: RwLock::new(Arc::new(alone)),
+            peers: RwLock::default(),
+            seeds: Mutex::default(),
+            doubts: Mutex::default(),
+            later: Mutex::default(),
+            waker: Waker::default(),
+            partition_generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether this node is one of many, or wants to be.
+    #[must_use]
+    pub fn is_joined(&self) -> bool {
+        self.joined.load(Ordering::Acquire)
+    }
+
+    /// The view that holds, in short.
+    #[must_use]
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status.read())
+    }
+
+    /// The other nodes that are up.
+    #[must_use]
+    pub fn peers(&self) -> Arc<PeerList> {
+        Arc::clone(&self.peers.read())
+    }
+
+    /// Moves when any partition has another master or other holders.
+    #[must_use]
+    pub fn partition_generation(&self) -> u64 {
+        self.partition_generation.load(Ordering::Acquire)
+    }
+
+    /// Connections to a node broke: it is suspected at the next tick.
+    pub fn doubt(&self, node: NodeId) {
+        let mut doubts = self.doubts.lock();
+        if !doubts.contains(&node) {
+            doubts.push(node);
+        }
+        drop(doubts);
+        self.wake();
+    }
+
+    fn map_moved(&self) {
+        self.partition_generation.fetch_add(1, Ordering::AcqRel);
+    }
+}

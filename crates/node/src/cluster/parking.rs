@@ -1,0 +1,235 @@
+//! Requests whose answers wait: for copies of a write, for another node's answer.
+//!
+//! Guarantees: a parked request is answered exactly once, when all that it waits for has happened or its time is over.
+//! What it waits for may happen before it is parked, because other threads do it: that is remembered.
+
+use super::outgoing::{Outgoing, Reply, Requester};
+use crate::batch::OnError;
+use crate::timing::Timing;
+use parking_lot::Mutex;
+use shipload_cluster::NodeId;
+use shipload_cluster::fabric::Message;
+use shipload_wire::code::ResultCode;
+use shipload_wire::response::messages_with_bytes;
+use shipload_wire::{Cut, Limits, frame, reply};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const SHELVES: usize = 16;
+
+/// Names a request that is, or will be, parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+/// One of the things that a parked request waits for.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A write is on all copies that count.
+    Held,
+    /// Nobody knows whether a write will last.
+    InDoubt,
+    /// Another node's answer: complete frames, none when nobody would answer.
+    Answered(Vec<u8>),
+}
+
+/// What the answer will be.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// This, in complete frames; replaced by another node's answer if there is one.
+    Whole(Vec<u8>),
+    /// The rows of a batch, some of them from other nodes.
+    Batch {
+        /// Messages without frames.
+        rows: Vec<u8>,
+        /// How the batch answers rows that fail.
+        on_error: OnError,
+        /// The first or last bad code so far.
+        bad: Option<ResultCode>,
+    },
+}
+
+/// A parked request.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    pub(crate) requester: Requester,
+    pub(crate) answer: Answer,
+    /// How many events it waits for.
+    pub(crate) outstanding: u32,
+    /// It is answered as timed out then, monotonic nanoseconds.
+    pub(crate) deadline_mono_ns: u64,
+    pub(crate) timing: Option<Timing>,
+    pub(crate) began_mono_ns: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Not parked yet.
+    Early(Vec<Event>),
+    Parked(Parked),
+}
+
+/// All parked requests of a node.
+#[derive(Debug)]
+pub(crate) struct Parking {
+    me: NodeId,
+    shelves: [Mutex<HashMap<Ticket, Place>>; SHELVES],
+    last: AtomicU64,
+}
+
+impl Parking {
+    pub(super) fn new(me: NodeId) -> Parking {
+        Parking { me, shelves: std::array::from_fn(|_| Mutex::default()), last: AtomicU64::new(0) }
+    }
+
+    /// A ticket for a request that may have to be parked.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.last.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn shelf(&self, ticket: Ticket) -> &Mutex<HashMap<Ticket, Place>> {
+        let number = usize::try_from(ticket.0 % SHELVES as u64).unwrap_or(0);
+        &self.shelves[number]
+    }
+
+    /// Parks a request. When everything that it waits for has happened already it is given back at once.
+    pub(crate) fn park(&self, ticket: Ticket, mut parked: Parked) -> Option<Parked> {
+        let mut shelf = self.shelf(ticket).lock();
+        if let Some(Place::Early(events)) = shelf.remove(&ticket) {
+            events.into_iter().for_each(|event| parked.take(event));
+        }
+        if parked.outstanding == 0 {
+            return Some(parked);
+        }
+        shelf.insert(ticket, Place::Parked(parked));
+        None
+    }
+
+    /// Something that a request waits for has happened.
+    pub(super) fn happened(&self, ticket: Ticket, event: Event, out: &mut Outgoing) {
+        let mut shelf = self.shelf(ticket).lock();
+        match shelf.get_mut(&ticket) {
+            None => drop(shelf.insert(ticket, Place::Early(vec![event]))),
+            Some(Place::Early(events)) => events.push(event),
+            Some(Place::Parked(parked)) => {
+                parked.take(event);
+                if parked.outstanding == 0
+                    && let Some(Place::Parked(parked)) = shelf.remove(&ticket)
+                {
+                    drop(shelf);
+                    self.answer(parked, out);
+                }
+            }
+        }
+    }
+
+    /// Another node has answered; not for a request that is not here any more.
+    pub(super) fn answered(&self, ticket: Ticket, frames: &[u8], out: &mut Outgoing) {
+        let known = self.shelf(ticket).lock().contains_key(&ticket);
+        if known {
+            self.happened(ticket, Event::Answered(frames.to_vec()), out);
+        }
+    }
+
+    /// Answers those whose time is over.
+    pub(super) fn expire(&self, mono_ns: u64, out: &mut Outgoing) {
+        for shelf in &self.shelves {
+            let over = |place: &mut Place| match place {
+                Place::Parked(parked) => parked.deadline_mono_ns <= mono_ns,
+                Place::Early(_) => false,
+            };
+            let gone: Vec<_> = shelf.lock().extract_if(|_, place| over(place)).collect();
+            for (_, place) in gone {
+                if let Place::Parked(mut parked) = place {
+                    parked.doubt();
+                    self.answer(parked, out);
+                }
+            }
+        }
+    }
+
+    /// How many requests wait.
+    pub(crate) fn len(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.lock().len()).sum()
+    }
+
+    fn answer(&self, parked: Parked, out: &mut Outgoing) {
+        let Parked { requester, timing, began_mono_ns, .. } = parked;
+        let frames = parked.frames();
+        match requester {
+            Requester::Nobody => {}
+            Requester::Client { .. } => out.replies.push(Reply { requester, frames, timing, began_mono_ns }),
+            Requester::Node { node, id, .. } if node == self.me => self.answered(Ticket(id), &frames, out),
+            Requester::Node { node, id, .. } => {
+                out.fabric.push((node, Message::ProxyReply { id, frames: frames.into() }));
+            }
+        }
+    }
+}
+
+impl Parked {
+    fn take(&mut self, event: Event) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        match (event, &mut self.answer) {
+            (Event::Held, _) => {}
+            (Event::InDoubt, _) => self.doubt(),
+            (Event::Answered(frames), Answer::Whole(whole)) => {
+                *whole = frames;
+                if whole.is_empty() {
+                    reply::simple(whole, ResultCode::Unavailable, 0, 0);
+                }
+            }
+            (Event::Answered(frames), Answer::Batch { rows, on_error, bad }) => {
+                if !take_rows(&frames, rows, *on_error, bad) {
+                    *bad = Some(ResultCode::Unavailable);
+                }
+            }
+        }
+    }
+
+    /// Nobody knows what became of it.
+    fn doubt(&mut self) {
+        match &mut self.answer {
+            Answer::Whole(whole) => {
+                whole.clear();
+                reply::simple(whole, ResultCode::Timeout, 0, 0);
+            }
+            Answer::Batch { bad, on_error, .. } => {
+                *on_error = OnError::CodeOnly;
+                *bad = Some(ResultCode::Timeout);
+            }
+        }
+    }
+
+    /// The complete answer.
+    pub(super) fn frames(self) -> Vec<u8> {
+        match self.answer {
+            Answer::Whole(whole) => whole,
+            Answer::Batch { rows, on_error, bad } => {
+                let mut out = Vec::with_capacity(rows.len() + 64);
+                on_error.finish(&rows, bad, &mut out);
+                out
+            }
+        }
+    }
+}
+
+/// Takes the rows out of another node's answer to a part of a batch. False when it is none.
+fn take_rows(frames: &[u8], rows: &mut Vec<u8>, on_error: OnError, bad: &mut Option<ResultCode>) -> bool {
+    let mut rest = frames;
+    let mut ended = false;
+    while let Cut::Frame { frame, consumed } = frame::cut(rest, &Limits::default()) {
+        for message in messages_with_bytes(frame.body) {
+            let Ok((message, bytes)) = message else { return false };
+            if message.is_last() {
+                ended = true;
+            } else {
+                rows.extend_from_slice(bytes);
+                if let Some(code) = message.result() {
+                    on_error.note(bad, code);
+                }
+            }
+        }
+        rest = rest.get(consumed..).unwrap_or_default();
+    }
+    ended
+}

@@ -1,0 +1,92 @@
+//! A stripe and the streams over it, behind the stripe's one lock.
+
+use super::parking::Ticket;
+use shipload_cluster::NodeId;
+use shipload_cluster::fabric::Item;
+use shipload_cluster::replication::{Replication, WriteId};
+use shipload_store::Stripe;
+use shipload_value::PartitionId;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Deref, DerefMut};
+
+/// Ids of writes have the stripe's number from this bit on.
+const STRIPE_SHIFT: u32 = 48;
+
+/// A stripe; with streams once its node has joined a cluster.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    stripe: Stripe,
+    streams: Option<Box<Streams>>,
+}
+
+/// What a stripe of a clustered node has beside its records.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    /// The streams to and from other holders.
+    pub(crate) replication: Replication,
+    /// Requests that are answered when a write is held elsewhere.
+    pub(crate) waiters: BTreeMap<WriteId, Ticket>,
+    /// Entries for the migration machine, in the order in which they arrived, each with its view.
+    pub(crate) arrived: VecDeque<Arrived>,
+}
+
+/// An entry of a stream that is for the migration machine.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) view: u64,
+    pub(crate) partition: PartitionId,
+    pub(crate) from: NodeId,
+    pub(crate) item: Item<'static>,
+}
+
+/// The first id of the writes of a stripe.
+pub(crate) fn first_write(stripe: usize) -> WriteId {
+    WriteId((stripe as u64) << STRIPE_SHIFT)
+}
+
+/// The stripe of a write.
+pub(crate) fn stripe_of_write(id: WriteId) -> usize {
+    usize::try_from(id.0 >> STRIPE_SHIFT).unwrap_or(usize::MAX)
+}
+
+impl Shard {
+    /// The stripe of a node that is alone.
+    pub(crate) fn new(stripe: Stripe) -> Shard {
+        Shard { stripe, streams: None }
+    }
+
+    /// From now on the stripe serves only what its streams say.
+    pub(crate) fn join(&mut self, replication: Replication) {
+        let streams = Streams { replication, waiters: BTreeMap::new(), arrived: VecDeque::new() };
+        self.streams = Some(Box::new(streams));
+    }
+
+    /// Whether requests for this partition are executed here.
+    pub(crate) fn serves(&self, partition: PartitionId) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.replication.is_leading(partition))
+    }
+
+    /// Records and streams.
+    pub(crate) fn split(&mut self) -> (&mut Stripe, Option<&mut Streams>) {
+        (&mut self.stripe, self.streams.as_deref_mut())
+    }
+
+    /// The streams, once the node has joined.
+    pub(crate) fn streams(&mut self) -> Option<&mut Streams> {
+        self.streams.as_deref_mut()
+    }
+}
+
+impl Deref for Shard {
+    type Target = Stripe;
+
+    fn deref(&self) -> &Stripe {
+        &self.stripe
+    }
+}
+
+impl DerefMut for Shard {
+    fn deref_mut(&mut self) -> &mut Stripe {
+        &mut self.stripe
+    }
+}
