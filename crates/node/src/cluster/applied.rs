@@ -6,7 +6,6 @@
 //!   truncate/NS/SET   cut-off time, ms since 2010; without a set for the whole namespace; nothing: taken back
 //! ```
 
-use super::outgoing::Outgoing;
 use crate::node::Node;
 use crate::now::Now;
 use crate::truncate::Target;
@@ -22,14 +21,11 @@ impl Node {
         if !self.cluster.is_joined() {
             return;
         }
-        let mut out = Outgoing::default();
-        self.with_control(now, &mut out, |control, pass| {
+        self.with_control_later(now, |control, pass| {
             let value = value.map(<[u8]>::to_vec);
             // Too long a name or value stays on this node; limits of the commands are below those of metadata.
             let _ = control.metadata.set(now.mono_ns / 1_000_000, name, value, &mut pass.metadata);
         });
-        self.cluster.later.lock().append(&mut out);
-        self.cluster.wake();
     }
 
     /// Applies a value that was said here or elsewhere; applying it again does nothing.

@@ -1,6 +1,6 @@
 //! Joining and leaving, seeds and tips.
 
-use super::control::Control;
+use super::control::{Control, Pass};
 use super::outgoing::Outgoing;
 use super::shard::first_write;
 use super::{Cluster, Status};
@@ -157,9 +157,9 @@ impl Node {
         self.with_control(now, out, |control, pass| {
             let now_ms = now.mono_ns / 1_000_000;
             let before = control.membership.attributes();
-            control.recluster |=
-                (before.rack, before.quiesced) != (attributes.rack, attributes.quiesced);
             // What was wished for at run time stays.
+            let attributes = Attributes { quiesced: before.quiesced, ..attributes };
+            control.recluster |= before.rack != attributes.rack;
             control.membership.set_attributes(now_ms, attributes, &mut pass.membership);
         });
     }
@@ -175,6 +175,32 @@ impl Node {
         self.with_control(now, out, |control, pass| {
             control.membership.leave(now.mono_ns / 1_000_000, &mut pass.membership);
         });
+    }
+
+    /// Wants a view with the same members; false when that is another node's to do.
+    pub(crate) fn recluster(&self, now: Now) -> bool {
+        let mut wanted = !self.cluster.is_joined();
+        self.with_control_later(now, |control, pass| {
+            wanted = control.agreement.recluster(now.mono_ns / 1_000_000, &mut pass.agreement);
+        });
+        wanted
+    }
+
+    /// This node wants to master nothing, or to take its share again.
+    pub fn set_quiesced(&self, now: Now, quiesced: bool) {
+        self.with_control_later(now, |control, pass| {
+            let attributes = Attributes { quiesced, ..control.membership.attributes().clone() };
+            let now_ms = now.mono_ns / 1_000_000;
+            control.recluster |= attributes != *control.membership.attributes();
+            control.membership.set_attributes(now_ms, attributes, &mut pass.membership);
+        });
+    }
+
+    /// Lets an event into control from outside of the shell's calls; the next tick takes along what comes of it.
+    pub(super) fn with_control_later(&self, now: Now, event: impl FnOnce(&mut Control, &mut Pass)) {
+        let mut out = Outgoing::default();
+        self.with_control(now, &mut out, event);
+        self.cluster.do_later(&mut out);
     }
 
     /// Forgets where former members were.

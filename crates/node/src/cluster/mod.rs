@@ -123,6 +123,12 @@ impl Cluster {
         Arc::clone(&self.peers.read())
     }
 
+    /// Requests whose answers wait for other nodes.
+    #[must_use]
+    pub fn parked_requests(&self) -> usize {
+        self.parking.len()
+    }
+
     /// Moves when any partition has another master or other holders.
     #[must_use]
     pub fn partition_generation(&self) -> u64 {
@@ -137,6 +143,14 @@ impl Cluster {
         }
         drop(doubts);
         self.wake();
+    }
+
+    /// The next tick takes this along, and it comes soon.
+    pub(crate) fn do_later(&self, out: &mut Outgoing) {
+        if !out.is_empty() {
+            self.later.lock().append(out);
+            self.wake();
+        }
     }
 
     fn map_moved(&self) {

@@ -42,7 +42,7 @@ pub(super) fn node_name(ask: &Ask<'_>) -> String {
 
 /// The cluster's key as it stands in statistics.
 pub(super) fn cluster_key(ask: &Ask<'_>) -> String {
-    format!("{:X}", ask.node.identity.cluster_key)
+    format!("{:X}", ask.node.cluster.status().key)
 }
 
 pub(super) fn features(_: &Ask<'_>) -> Answer {

@@ -7,6 +7,7 @@ use crate::config::{NamespaceKey, Scope};
 use crate::counters::NamespaceCounters;
 use crate::namespace::{Namespace, Usage};
 use core::sync::atomic::Ordering::Relaxed;
+use shipload_value::PartitionId;
 
 pub(super) fn namespaces(ask: &Ask<'_>) -> Answer {
     let names = ask.node.namespaces().iter().map(|namespace| namespace.name.as_str());
@@ -20,12 +21,12 @@ pub(super) fn namespace(ask: &Ask<'_>) -> Answer {
     };
     let usage = namespace.usage();
     let mut pairs = Pairs::default();
-    objects(&mut pairs, &usage);
+    objects(&mut pairs, ask, namespace, &usage);
     health(&mut pairs, ask, namespace);
     expiry(&mut pairs, namespace);
     memory(&mut pairs, ask, &usage);
-    balance(&mut pairs, namespace);
-    pairs.zeros(MIGRATION);
+    balance(&mut pairs, ask, namespace);
+    migration(&mut pairs, ask, namespace);
     for (name, value) in counters(ask, namespace) {
         pairs.push(name, value);
     }
@@ -45,24 +46,52 @@ fn counters(ask: &Ask<'_>, namespace: &Namespace) -> Vec<(&'static str, u64)> {
     NamespaceCounters::sum(workers.iter().filter_map(|worker| worker.namespaces.get(namespace.index)))
 }
 
-/// A node that is alone is master of everything and holds one copy.
-fn objects(pairs: &mut Pairs, usage: &Usage) {
-    pairs.push("ns_cluster_size", 1);
-    pairs.push("effective_replication_factor", 1);
+fn objects(pairs: &mut Pairs, ask: &Ask<'_>, namespace: &Namespace, usage: &Usage) {
+    let map = namespace.holdings.map();
+    pairs.push("ns_cluster_size", ask.node.cluster.status().members.len());
+    pairs.push("effective_replication_factor", map.map_or(1, |map| map.map.replication_factor()));
     pairs.push("objects", usage.counts.objects);
     pairs.zeros(&["tombstones", "xdr_tombstones", "xdr_bin_cemeteries", "mrt_provisionals", "mrt_monitors"]);
-    pairs.push("master_objects", usage.counts.objects);
+    let roles = roles(ask, namespace, usage);
+    pairs.push("master_objects", roles.master);
+    pairs.zeros(&["master_tombstones"]);
+    pairs.push("prole_objects", roles.prole);
+    pairs.zeros(&["prole_tombstones"]);
+    pairs.push("non_replica_objects", roles.other);
     pairs.zeros(&[
-        "master_tombstones",
-        "prole_objects",
-        "prole_tombstones",
-        "non_replica_objects",
         "non_replica_tombstones",
         "unreplicated_records",
         "dead_partitions",
         "unavailable_partitions",
         "auto_revived_partitions",
     ]);
+}
+
+/// Records by what this node is for their partitions.
+#[derive(Debug, Default)]
+struct Roles {
+    master: u64,
+    prole: u64,
+    other: u64,
+}
+
+fn roles(ask: &Ask<'_>, namespace: &Namespace, usage: &Usage) -> Roles {
+    let Some(map) = namespace.holdings.map().filter(|_| ask.node.cluster.is_joined()) else {
+        return Roles { master: usage.counts.objects, ..Roles::default() };
+    };
+    let me = ask.node.id();
+    let mut roles = Roles::default();
+    for partition in PartitionId::all() {
+        let records = namespace.partition_objects(partition);
+        if namespace.holdings.is_served_by(me, partition) {
+            roles.master += records;
+        } else if map.map.owners(partition).contains(&me) {
+            roles.prole += records;
+        } else {
+            roles.other += records;
+        }
+    }
+    roles
 }
 
 fn health(pairs: &mut Pairs, ask: &Ask<'_>, namespace: &Namespace) {
@@ -108,39 +137,40 @@ fn memory(pairs: &mut Pairs, ask: &Ask<'_>, usage: &Usage) {
     pairs.push("query_proto_compression_ratio", "1.000");
 }
 
-/// How partitions are spread, of which a node that is alone has all.
-fn balance(pairs: &mut Pairs, namespace: &Namespace) {
-    pairs.push("pending_quiesce", false);
-    pairs.push("effective_is_quiesced", false);
-    pairs.push("nodes_quiesced", 0);
+fn balance(pairs: &mut Pairs, ask: &Ask<'_>, namespace: &Namespace) {
+    let quiet = ask.node.attributes().is_some_and(|attributes| attributes.quiesced);
+    let peers = ask.node.cluster.peers();
+    let others = peers.nodes.values().filter(|attributes| attributes.quiesced).count();
+    pairs.push("pending_quiesce", quiet);
+    pairs.push("effective_is_quiesced", quiet);
+    pairs.push("nodes_quiesced", others + usize::from(quiet));
     let uniform = namespace.config.flag(NamespaceKey::PreferUniformBalance);
     pairs.push("effective_prefer_uniform_balance", uniform);
     pairs.push("effective_active_rack", 0);
 }
 
-/// Nothing migrates while a node is alone.
-const MIGRATION: &[&str] = &[
-    "appeals_tx_active",
-    "appeals_tx_remaining",
-    "appeals_rx_active",
-    "appeals_records_exonerated",
-    "migrate_tx_partitions_initial",
-    "migrate_tx_partitions_remaining",
-    "migrate_tx_partitions_active",
-    "migrate_tx_partitions_lead_remaining",
-    "migrate_rx_partitions_initial",
-    "migrate_rx_partitions_remaining",
-    "migrate_rx_partitions_active",
-    "migrate_tx_instances",
-    "migrate_rx_instances",
-    "migrate_signals_active",
-    "migrate_signals_remaining",
-    "migrate_fresh_partitions",
-    "migrate_records_skipped",
-    "migrate_records_transmitted",
-    "migrate_record_retransmits",
-    "migrate_record_receives",
-];
+fn migration(pairs: &mut Pairs, ask: &Ask<'_>, namespace: &Namespace) {
+    let status = ask.node.migration_status(namespace);
+    pairs.zeros(&[
+        "appeals_tx_active",
+        "appeals_tx_remaining",
+        "appeals_rx_active",
+        "appeals_records_exonerated",
+        "migrate_tx_partitions_initial",
+    ]);
+    pairs.push("migrate_tx_partitions_remaining", status.sends);
+    pairs.push("migrate_tx_partitions_active", status.sends_active);
+    pairs.zeros(&["migrate_tx_partitions_lead_remaining", "migrate_rx_partitions_initial"]);
+    pairs.push("migrate_rx_partitions_remaining", status.receives);
+    pairs.zeros(&["migrate_rx_partitions_active", "migrate_tx_instances", "migrate_rx_instances"]);
+    pairs.zeros(&["migrate_signals_active"]);
+    pairs.push("migrate_signals_remaining", status.releases);
+    pairs.zeros(&["migrate_fresh_partitions", "migrate_records_skipped"]);
+    pairs.push("migrate_records_transmitted", status.records_sent);
+    pairs.zeros(&["migrate_record_retransmits"]);
+    pairs.push("migrate_record_receives", status.records_received);
+    pairs.push("verify_partitions_remaining", status.verifies);
+}
 
 /// Statistics of things that a node that is alone, or this version, never does.
 const NEVER: &[&str] = &[

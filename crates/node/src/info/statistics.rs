@@ -2,7 +2,8 @@
 
 use super::answer::{Answer, Pairs};
 use super::ask::Ask;
-use super::identity::{cluster_key, node_name};
+use super::identity::cluster_key;
+use crate::cluster::Status;
 use crate::counters::NodeCounters;
 use crate::namespace::Usage;
 use core::sync::atomic::Ordering::Relaxed;
@@ -29,14 +30,15 @@ pub(super) fn statistics(ask: &Ask<'_>) -> Answer {
 
 fn cluster(pairs: &mut Pairs, ask: &Ask<'_>) {
     pairs.push("failed_best_practices", false);
-    pairs.push("cluster_size", 1);
+    let status = ask.node.cluster.status();
+    pairs.push("cluster_size", status.members.len());
     pairs.push("cluster_key", cluster_key(ask));
-    pairs.push("cluster_generation", 1);
-    pairs.push("cluster_principal", node_name(ask));
+    pairs.push("cluster_generation", status.views);
+    pairs.push("cluster_principal", principal(&status));
     pairs.push("cluster_min_compatibility_id", 15);
     pairs.push("cluster_max_compatibility_id", 15);
-    pairs.push("cluster_integrity", true);
-    pairs.push("cluster_is_member", true);
+    pairs.push("cluster_integrity", status.integrity);
+    pairs.push("cluster_is_member", status.key != 0);
     pairs.push("cluster_duplicate_nodes", "null");
     pairs.push("cluster_clock_skew_stop_writes_sec", 0);
     pairs.push("cluster_clock_skew_ms", 0);
@@ -67,7 +69,9 @@ fn machine(pairs: &mut Pairs, ask: &Ask<'_>) {
     pairs.push("heap_site_count", 0);
     let objects: u64 = ask.node.namespaces().iter().map(|namespace| namespace.usage().counts.objects).sum();
     pairs.push("objects", objects);
-    pairs.zeros(&["tombstones", "info_queue", "rw_in_progress", "proxy_in_progress", "tree_gc_queue"]);
+    pairs.zeros(&["tombstones", "info_queue"]);
+    pairs.push("rw_in_progress", ask.node.cluster.parked_requests());
+    pairs.zeros(&["proxy_in_progress", "tree_gc_queue"]);
 }
 
 fn connections(pairs: &mut Pairs, ask: &Ask<'_>) {
@@ -81,11 +85,18 @@ fn connections(pairs: &mut Pairs, ask: &Ask<'_>) {
 }
 
 fn rebalance(pairs: &mut Pairs, ask: &Ask<'_>) {
-    pairs.push("paxos_principal", node_name(ask));
-    let started = ask.node.facts.started_mono_ns.load(Relaxed);
+    let status = ask.node.cluster.status();
+    pairs.push("paxos_principal", principal(&status));
+    let started = ask.node.facts.started_mono_ns.load(Relaxed).max(status.installed_mono_ns);
     pairs.push("time_since_rebalance", ask.now.mono_ns.saturating_sub(started) / 1_000_000_000);
     pairs.push("migrate_allowed", true);
-    pairs.push("migrate_partitions_remaining", 0);
+    let namespaces = ask.node.namespaces().iter();
+    let remaining: u64 = namespaces.map(|namespace| ask.node.migration_status(namespace).remaining()).sum();
+    pairs.push("migrate_partitions_remaining", remaining);
+}
+
+fn principal(status: &Status) -> String {
+    status.principal().map_or_else(|| "0".to_owned(), |node| format!("{:X}", node.0))
 }
 
 /// Whether a state is on, as `true` or `false`.

@@ -80,6 +80,8 @@ impl Maintenance {
                 break;
             }
         }
+        node.run_waiting_effects(&mut self.worker, now);
+        node.cluster.do_later(&mut self.worker.outgoing);
         Maintained { next_mono_ns: next.min(now.mono_ns + IDLE_NS), notices }
     }
 

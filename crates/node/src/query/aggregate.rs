@@ -67,6 +67,8 @@ enum Failure {
     Function(String),
     /// The index was deleted.
     Gone,
+    /// Another node masters a partition that is to be read.
+    Elsewhere,
 }
 
 impl Aggregate {
@@ -113,6 +115,7 @@ impl Aggregate {
             Ok(Some(step)) => step,
             Ok(None) => self.end(worker, namespace, now, out, ResultCode::Ok),
             Err(Failure::Gone) => self.end(worker, namespace, now, out, ResultCode::IndexNotFound),
+            Err(Failure::Elsewhere) => self.end(worker, namespace, now, out, ResultCode::Unavailable),
             Err(Failure::Function(text)) => {
                 let text = OwnedParticle { kind: ParticleType::String, bytes: text.into_bytes() };
                 message(out, FAILURE, Some(&text));
@@ -194,6 +197,9 @@ impl Aggregate {
         let stripe = namespace.stripe_at(reading.stripe());
         if !reading.is_there() {
             return Err(Failure::Gone);
+        }
+        if !self.walk.foreign(&stripe).is_empty() {
+            return Err(Failure::Elsewhere);
         }
         let mut bytes = 0;
         for (seen, met) in reading.records(&stripe).enumerate() {

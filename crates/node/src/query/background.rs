@@ -113,6 +113,7 @@ impl BackgroundJob {
                 }
                 looked += 1;
                 if let Some(record) = &met.record
+                    && stripe.serves(met.digest.partition())
                     && self.sets.holds(record.meta().set)
                     && place.namespace.is_live(record, place.now)
                     && reading.selects(place.namespace, met.bval, record)

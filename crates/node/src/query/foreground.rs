@@ -10,8 +10,9 @@ use crate::now::Now;
 use crate::timing::{Histogram, Timing};
 use crate::worker::Worker;
 use shipload_store::{RecordRef, SetId};
+use shipload_value::PartitionId;
 use shipload_value::expr::{Program, Truth};
-use shipload_wire::bits::{field, info1};
+use shipload_wire::bits::{field, info1, info3};
 use shipload_wire::code::ResultCode;
 use shipload_wire::reply::{self, ReplyHeader};
 use shipload_wire::{Fields, PartitionQuery, Request};
@@ -209,6 +210,13 @@ impl Foreground {
         if !reading.is_there() {
             return Looked::Gone;
         }
+        let foreign = self.walk.foreign(&stripe);
+        if !foreign.is_empty() {
+            // The client goes on with these at the node that masters them now, after the last record it got.
+            foreign.iter().for_each(|partition| unavailable(slice.out, *partition));
+            self.walk.give_up(&foreign);
+            return Looked::Enough;
+        }
         for (seen, met) in reading.records(&stripe).enumerate() {
             if self.wanted == Some(0) {
                 return Looked::Limit;
@@ -305,6 +313,17 @@ impl Drop for Foreground {
             job.finish(JobStatus::ConnectionLost, self.seen_mono_ns);
         }
     }
+}
+
+/// Tells that a partition is not read here, or not to its end.
+fn unavailable(out: &mut Vec<u8>, partition: PartitionId) {
+    let header = ReplyHeader {
+        info3: info3::PARTITION_DONE,
+        result: ResultCode::Unavailable,
+        generation: u32::from(partition.number()),
+        ..ReplyHeader::default()
+    };
+    reply::header(out, &header);
 }
 
 /// Appends one record as a message; false when nothing of it is to be sent.

@@ -76,6 +76,31 @@ impl IndexWalk {
         Some(IndexReading { stripe: *stripe, selection, parts, at: *at })
     }
 
+    /// The partitions of the present stripe that are wanted.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        let stripe = self.todo.front();
+        let wanted = |stripe: &StripeWalk, place: usize| stripe.parts.get(place) != Some(&Part::Unwanted);
+        stripe.into_iter().flat_map(move |stripe| {
+            let places = (0..PARTS).filter(move |place| wanted(stripe, *place));
+            places.filter_map(|place| PartitionId::new(u16::try_from(place * STRIPE_COUNT + stripe.stripe).ok()?))
+        })
+    }
+
+    pub(super) fn give_up(&mut self, partitions: &[PartitionId]) {
+        let Some(stripe) = self.todo.front_mut() else { return };
+        let mut parts = *stripe.parts;
+        for partition in partitions.iter().filter(|partition| stripe_of(**partition) == stripe.stripe) {
+            if let Some(part) = parts.get_mut(place(*partition)) {
+                stripe.count -= usize::from(*part != Part::Unwanted);
+                *part = Part::Unwanted;
+            }
+        }
+        stripe.parts = Arc::new(parts);
+        if stripe.count == 0 {
+            self.todo.pop_front();
+        }
+    }
+
     pub(super) fn passed(&mut self, key: i64, digest: Digest) {
         if let Some(stripe) = self.todo.front_mut() {
             stripe.at = Some((key, digest));

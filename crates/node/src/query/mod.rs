@@ -75,11 +75,13 @@ impl QueryJob {
         out: &mut Vec<u8>,
         room: usize,
     ) -> Step {
-        match &mut self.work {
+        let step = match &mut self.work {
             Work::Query(job) => job.step(node, worker, now, out, room),
             Work::Aggregate(job) => job.step(node, worker, now, out, room),
             Work::Batch(job) => job.step(node, worker, now, out, room),
-        }
+        };
+        node.run_waiting_effects(worker, now);
+        step
     }
 
     /// Where to count the time that the whole answer took.

@@ -2,6 +2,7 @@
 
 use super::index_walk::{Entries, IndexReading, IndexWalk};
 use super::selection::Selection;
+use crate::cluster::Shard;
 use crate::namespace::Namespace;
 use crate::sindex::{Index, SET_KEY};
 use shipload_store::{RecordRef, SetId, Stripe, stripe_of};
@@ -100,6 +101,25 @@ impl Walk {
                 }
             }
             Walk::Index(walk) => walk.passed(met.bval.unwrap_or_default(), met.digest),
+        }
+    }
+
+    /// The partitions of the present part that this node does not serve (any more).
+    pub(crate) fn foreign(&self, shard: &Shard) -> Vec<PartitionId> {
+        match self {
+            Walk::Primary(walk) => {
+                let present = walk.todo.front().map(|(partition, _)| *partition);
+                present.into_iter().filter(|partition| !shard.serves(*partition)).collect()
+            }
+            Walk::Index(walk) => walk.partitions().filter(|partition| !shard.serves(*partition)).collect(),
+        }
+    }
+
+    /// Reads no more of these partitions.
+    pub(crate) fn give_up(&mut self, partitions: &[PartitionId]) {
+        match self {
+            Walk::Primary(walk) => walk.todo.retain(|(partition, _)| !partitions.contains(partition)),
+            Walk::Index(walk) => walk.give_up(partitions),
         }
     }
 
