@@ -5,6 +5,7 @@
 //! written into: bytes left over from an earlier use of the same space never look alive.
 //! Byte by byte: `docs/format/block.md`.
 
+use crate::volume::Place;
 use thiserror::Error;
 
 /// The size of an ordinary block, in bytes, header included.
@@ -39,6 +40,10 @@ pub struct Header {
     pub number: u32,
     /// The block's size in bytes, header included; above [`BLOCK_SIZE`] when one record needs it.
     pub size: u32,
+    /// Tells the blocks of one life of a volume from those of others; 0 in memory.
+    pub salt: u64,
+    /// Where the block lies on the devices; all 0 in memory.
+    pub place: Place,
 }
 
 /// Why bytes are not the header of a block.
@@ -67,6 +72,9 @@ impl Header {
         bytes[16..32].copy_from_slice(&self.identity.namespace);
         bytes[32..40].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.size.to_le_bytes());
+        bytes[44..52].copy_from_slice(&self.salt.to_le_bytes());
+        bytes[52..54].copy_from_slice(&self.place.device.to_le_bytes());
+        bytes[54..58].copy_from_slice(&self.place.slot.to_le_bytes());
         let checksum = crc32c::crc32c(&bytes[..CHECKSUM_AT]);
         bytes[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
         bytes
@@ -88,14 +96,20 @@ impl Header {
         }
         let mut namespace = [0u8; 16];
         namespace.copy_from_slice(&bytes[16..32]);
-        let mut sequence = [0u8; 8];
+        let (mut sequence, mut salt) = ([0u8; 8], [0u8; 8]);
         sequence.copy_from_slice(&bytes[32..40]);
+        salt.copy_from_slice(&bytes[44..52]);
         let stripe = u16::from_le_bytes([bytes[10], bytes[11]]);
         let header = Header {
             identity: Identity { namespace, stripe },
             sequence: u64::from_le_bytes(sequence),
             number: u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]),
             size: u32::from_le_bytes([bytes[40], bytes[41], bytes[42], bytes[43]]),
+            salt: u64::from_le_bytes(salt),
+            place: Place {
+                device: u16::from_le_bytes([bytes[52], bytes[53]]),
+                slot: u32::from_le_bytes([bytes[54], bytes[55], bytes[56], bytes[57]]),
+            },
         };
         Ok((header, seed))
     }
@@ -118,6 +132,8 @@ mod tests {
             sequence: 1 << 40,
             number: 77,
             size: 1 << 20,
+            salt: u64::MAX - 5,
+            place: Place { device: 3, slot: 1 << 30 },
         };
         let bytes = header.encode();
         assert_eq!(Header::decode(&bytes).unwrap(), (header, Header::seed(&bytes)));
@@ -131,7 +147,15 @@ mod tests {
 
     #[test]
     fn a_later_format_version_is_named() {
-        let mut bytes = Header { identity: Identity::default(), sequence: 1, number: 0, size: 64 }.encode();
+        let header = Header {
+            identity: Identity::default(),
+            sequence: 1,
+            number: 0,
+            size: 64,
+            salt: 0,
+            place: Place::default(),
+        };
+        let mut bytes = header.encode();
         bytes[8] = 9;
         let checksum = crc32c::crc32c(&bytes[..CHECKSUM_AT]);
         bytes[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());

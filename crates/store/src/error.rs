@@ -17,6 +17,12 @@ pub enum StoreError {
     /// The block log has reached its configured size, or its last addressable block.
     #[error("the block log is full")]
     Full,
+    /// More waits to be written to the devices than may.
+    #[error("the devices are slower than the writes")]
+    Overload,
+    /// The devices are out of service.
+    #[error("the devices are out of service")]
+    Device,
 }
 
 /// Why bytes are not a record.

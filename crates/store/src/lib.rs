@@ -10,6 +10,7 @@
 pub mod block;
 pub mod counts;
 pub mod cutoffs;
+pub mod disk;
 pub mod error;
 pub mod index;
 pub mod log;
@@ -20,16 +21,19 @@ pub mod sindex;
 pub mod stripe;
 pub mod sweep;
 pub mod ttl;
+pub mod volume;
 
 pub use block::Identity;
 pub use counts::{Counts, SetCounts};
 pub use cutoffs::Cutoffs;
+pub use disk::{Disk, DiskError};
 pub use error::{CorruptRecord, StoreError};
 pub use log::LogConfig;
 pub use meta::{BinRef, KeyRef, Meta, SetId};
 pub use record::RecordRef;
 pub use sets::SetTable;
 pub use sindex::{IndexKey, IndexSeek, IndexUsage, KeySource, RetiredIndex};
-pub use stripe::{Defragged, Put, Removed, STRIPE_COUNT, Stripe, Touch, Verified, stripe_of};
+pub use stripe::{Defragged, Loaded, Put, Removed, STRIPE_COUNT, Stripe, Touch, Verified, stripe_of};
 pub use sweep::{Budget, Candidate, Decision, Swept};
 pub use ttl::{Eviction, TtlHistogram};
+pub use volume::{Fault, KeptValues, Owner, Place, Scanned, SkippedSlot, Trouble, Volume, VolumeError};

@@ -7,14 +7,18 @@
 //! begun. A block's memory comes zeroed from the system and is touched only as records fill it. A record that
 //! no ordinary block can hold gets a block of its own size. Refuses to know which record is where: the index does.
 
+mod attached;
 mod config;
 mod held;
 
 use crate::block::{HEADER_SIZE, Header, Identity};
 use crate::error::StoreError;
 use crate::index::Location;
+use crate::volume::{Place, Volume};
+use attached::Attached;
 use held::Held;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 pub use config::LogConfig;
 
@@ -35,6 +39,8 @@ pub(crate) struct BlockLog {
     sparse: VecDeque<(u32, u64)>,
     allocated_bytes: u64,
     used_bytes: u64,
+    /// None in memory.
+    attached: Option<Box<Attached>>,
 }
 
 /// Which blocks may be begun when the log is at its configured size.
@@ -59,7 +65,15 @@ impl BlockLog {
             sparse: VecDeque::new(),
             allocated_bytes: 0,
             used_bytes: 0,
+            attached: None,
         }
+    }
+
+    /// A log whose blocks also lie on a volume, which says how long they are and how many there may be.
+    pub(crate) fn attached(stripe: u16, config: LogConfig, volume: Arc<Volume>) -> BlockLog {
+        let config = LogConfig { block_bytes: volume.slot_bytes(), capacity_bytes: u64::MAX, ..config };
+        let log = BlockLog::new(Identity { namespace: volume.id(), stripe }, config);
+        BlockLog { attached: Some(Box::new(Attached::new(volume))), ..log }
     }
 
     /// The number of the stripe that this is the log of.
@@ -72,7 +86,8 @@ impl BlockLog {
     }
 
     pub(crate) fn set_config(&mut self, config: LogConfig) {
-        self.config = LogConfig { block_bytes: self.config.block_bytes, ..config }.bounded();
+        let capacity_bytes = if self.attached.is_some() { u64::MAX } else { config.capacity_bytes };
+        self.config = LogConfig { block_bytes: self.config.block_bytes, capacity_bytes, ..config }.bounded();
     }
 
     /// Bytes of blocks, those in the pool included.
@@ -110,9 +125,14 @@ impl BlockLog {
         };
         let offset = self.held_mut(number).take(size).expect("invariant: a new block has room");
         self.used_bytes += size as u64;
-        if !own && let Some(closed) = self.open.replace(number) {
-            self.review(closed);
-        }
+        // On a volume the order of blocks is the order of records, so no block may take some before and some after
+        // another one: a long record ends the open block.
+        let closed = match (own, self.attached.is_some()) {
+            (false, _) => self.open.replace(number),
+            (true, true) => self.open.take(),
+            (true, false) => None,
+        };
+        closed.into_iter().for_each(|closed| self.review(closed));
         Ok(Location::new(number, offset))
     }
 
@@ -124,6 +144,10 @@ impl BlockLog {
         if self.allocated_bytes + size as u64 > limit || number >= Location::BLOCK_LIMIT {
             return Err(StoreError::Full);
         }
+        let (salt, place) = match &self.attached {
+            Some(attached) => (attached.volume.salt(), attached.allocate(size, room)?),
+            None => (0, Place::default()),
+        };
         let pooled = self.pool.pop_if(|memory| memory.len() == size);
         let memory = pooled.unwrap_or_else(|| vec![0u8; size].into_boxed_slice());
         self.sequence += 1;
@@ -132,7 +156,12 @@ impl BlockLog {
             sequence: self.sequence,
             number,
             size: u32::try_from(size).expect("invariant: a block is at most a record of 8 MiB"),
+            salt,
+            place,
         };
+        if let Some(attached) = &mut self.attached {
+            attached.begun(number, self.sequence, size);
+        }
         let held = Some(Held::begin(memory, &header));
         if self.free_numbers.pop().is_some() {
             self.blocks[number as usize] = held;
@@ -194,11 +223,11 @@ impl BlockLog {
 
     /// Frees a closed block without live records, or queues it when it is below the low-water mark.
     fn review(&mut self, number: u32) {
-        let low_water_pct = self.config.low_water_pct;
+        let (low_water_pct, whole) = (self.config.low_water_pct, self.attached.is_some());
         let held = self.held_mut(number);
         if held.live_bytes() == 0 {
             self.free(number);
-        } else if let Some(sequence) = held.queue_when_sparse(low_water_pct) {
+        } else if let Some(sequence) = held.queue_when_sparse(low_water_pct, whole) {
             self.sparse.push_back((number, sequence));
         }
     }
@@ -208,6 +237,9 @@ impl BlockLog {
         self.free_numbers.push(number);
         self.allocated_bytes -= held.size() as u64;
         self.used_bytes -= held.used_bytes() as u64;
+        if let Some(attached) = &mut self.attached {
+            attached.retire(&held);
+        }
         if held.size() == self.config.block_bytes && self.pool.len() < self.config.pooled_blocks {
             self.pool.push(held.into_memory());
         }

@@ -15,8 +15,8 @@ use crate::error::CorruptRecord;
 use crate::meta::{BIN_COUNT_MAX, BinRef, KeyRef, Meta, SetId};
 use shipload_value::{Digest, ParticleType};
 
-pub(crate) use encode::seal;
 pub use encode::{Plan, patch_meta};
+pub(crate) use encode::{encode_gap, seal};
 
 /// Bytes of the checksum in front of a record.
 pub(crate) const CHECKSUM_SIZE: usize = 4;

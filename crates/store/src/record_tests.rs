@@ -223,3 +223,14 @@ fn zeroed_memory_is_the_end_and_no_record() {
     assert_eq!(decode(&[0; 64]).unwrap_err(), CorruptRecord::End);
     assert_eq!(decode(&[]).unwrap_err(), CorruptRecord::Truncated);
 }
+
+#[test]
+fn a_gap_of_any_size_is_stepped_over() {
+    for size in (33..500).chain([16_390, 16_391, 16_392, 16_393, 1 << 20]) {
+        let mut bytes = vec![0xee; size];
+        super::encode_gap(&mut bytes);
+        assert_eq!(frame_size(&bytes), Ok(size), "{size}");
+        assert_eq!(decode(&bytes).unwrap().size(), size);
+        assert!(verify(&bytes, 77).is_err());
+    }
+}

@@ -8,7 +8,10 @@
 
 mod check;
 mod defrag;
+mod load;
+mod raid;
 mod sindex;
+mod tombs;
 mod write;
 
 use crate::block::Identity;
@@ -23,6 +26,8 @@ use shipload_value::{Digest, PartitionId, digest::PARTITION_COUNT};
 
 pub use check::Verified;
 pub use defrag::Defragged;
+pub use load::Loaded;
+pub use raid::Raided;
 pub use write::{Put, Removed, Touch};
 
 /// Stripes of a namespace.
@@ -48,6 +53,9 @@ pub struct Stripe {
     /// None while there is no secondary index.
     indexes: Option<Box<Indexes>>,
     scratch: Vec<u8>,
+    /// None in memory.
+    tombs: Option<Box<tombs::Tombs>>,
+    raid: raid::Progress,
 }
 
 impl Stripe {
@@ -62,6 +70,8 @@ impl Stripe {
             defrag: defrag::Progress::default(),
             indexes: None,
             scratch: Vec::new(),
+            tombs: None,
+            raid: raid::Progress::default(),
         }
     }
 

@@ -70,6 +70,15 @@ impl Swept {
         self.non_expirable += other.non_expirable;
         self.next = other.next;
     }
+
+    fn count_of(&mut self, verdict: Verdict) -> &mut u64 {
+        match verdict {
+            Verdict::Stays => &mut self.non_expirable,
+            Verdict::Expired => &mut self.expired,
+            Verdict::Truncated => &mut self.truncated,
+            Verdict::Evicted => &mut self.evicted,
+        }
+    }
 }
 
 /// What becomes of an entry.
@@ -108,17 +117,21 @@ impl Stripe {
             swept.entries += 1;
             swept.next = Some(key.digest(partition));
             below = slot;
-            match self.judge(&entry, now_s, cutoffs, &mut decide) {
+            let verdict = self.judge(&entry, now_s, cutoffs, &mut decide);
+            let removed = match verdict {
                 Verdict::Stays => {
                     swept.non_expirable += u64::from(entry.void_time() == 0);
                     continue;
                 }
-                Verdict::Expired => swept.expired += 1,
-                Verdict::Truncated => swept.truncated += 1,
-                Verdict::Evicted => swept.evicted += 1,
-            }
+                // The cut-off outlives the record and kills its older copies as well.
+                Verdict::Truncated => Ok(self.remove_slot(partition, slot)),
+                Verdict::Expired | Verdict::Evicted => self.bury_slot(partition, slot),
+            };
+            // A full volume has no room for a tombstone: a later sweep comes back.
+            let Ok(removed) = removed else { continue };
+            *swept.count_of(verdict) += 1;
             removals += 1;
-            swept.removed_bytes += self.remove_slot(partition, slot).size as u64;
+            swept.removed_bytes += removed.size as u64;
             below = self.table(partition).ceiling(Some(&key));
         }
     }

@@ -110,7 +110,7 @@ impl World {
             Step::Put { who, set, key, bins, ttl } => self.put(*who, *set, *key, bins, *ttl),
             Step::Touch { who, ttl } => self.touch(*who, *ttl),
             Step::Remove { who } => {
-                let removed = self.stripe.remove(&digest(*who));
+                let removed = self.stripe.remove(&digest(*who)).unwrap();
                 let expected = self.model.remove(&digest(*who));
                 assert_eq!(
                     removed.map(|removed| (removed.generation, removed.void_time, removed.set)),

@@ -48,7 +48,7 @@ fn a_record_of_8_mib_gets_its_own_block_and_gives_it_back() {
     put(&mut stripe, 2, meta(0, 7), &vec![0xcd; 8 << 20]).unwrap();
     assert_eq!(stripe.counts().log_allocated_bytes, before + 64 + record_bytes);
     stripe.assert_invariants();
-    stripe.remove(&digest(2)).unwrap();
+    stripe.remove(&digest(2)).unwrap().unwrap();
     assert_eq!(stripe.counts().log_allocated_bytes, before);
     assert_eq!(put(&mut stripe, 3, meta(0, 8), &vec![0; 9 << 20]), Err(StoreError::RecordTooBig));
     stripe.assert_invariants();
@@ -137,7 +137,7 @@ fn a_defragmented_record_is_the_same_record() {
     let value = vec![7u8; 300];
     (0..10_000).for_each(|number| put(&mut stripe, number, meta(number, u64::from(number)), &value).unwrap());
     for number in (0..10_000).filter(|number| number % 3 != 0) {
-        stripe.remove(&digest(number)).unwrap();
+        stripe.remove(&digest(number)).unwrap().unwrap();
     }
     let mut moved = 0;
     loop {

@@ -1,7 +1,7 @@
 //! Deletes of whole records by the DELETE bit. Their answers tell nothing about the record.
 
 use super::view::{Header, StoredView};
-use super::{Command, Place, Verdict, filter, policy};
+use super::{Command, Place, Verdict, filter, policy, refuse};
 use crate::worker::Worker;
 use shipload_store::RecordRef;
 use shipload_wire::code::ResultCode;
@@ -18,7 +18,9 @@ pub(super) fn run(place: Place<'_>, worker: &mut Worker, command: &Command<'_>) 
     if let Err(code) = check(place, command, &record) {
         return Verdict::bare(code);
     }
-    stripe.remove(&command.digest);
+    if let Err(error) = stripe.remove(&command.digest) {
+        return Verdict::bare(refuse::store(error));
+    }
     place.replicate(worker, &mut stripe, &command.digest, command.commit());
     Verdict::bare(ResultCode::Ok)
 }

@@ -28,6 +28,7 @@ pub(crate) fn store(error: StoreError) -> ResultCode {
         StoreError::BinName => ResultCode::BinName,
         StoreError::TooManyBins => ResultCode::Parameter,
         StoreError::RecordTooBig => ResultCode::RecordTooBig,
-        StoreError::Full => ResultCode::ServerFull,
+        StoreError::Full | StoreError::Device => ResultCode::ServerFull,
+        StoreError::Overload => ResultCode::DeviceOverload,
     }
 }

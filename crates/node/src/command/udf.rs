@@ -145,7 +145,7 @@ impl Call<'_> {
         let (lang, verdict) = match change.action {
             Action::Nothing => (Lang::Read, Verdict::on(ResultCode::Ok, &meta)),
             Action::Remove => {
-                stripe.remove(&self.command.digest);
+                stripe.remove(&self.command.digest).map_err(super::refuse::store)?;
                 self.place.replicate(worker, stripe, &self.command.digest, self.command.commit());
                 // The answer tells the generation that the removal would have had.
                 let meta = Meta { generation: meta.generation.wrapping_add(1).max(1), ..meta };

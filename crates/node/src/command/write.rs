@@ -136,7 +136,7 @@ fn delete_last_bin(
     if command.has2(info2::DURABLE_DELETE) {
         return Err(ResultCode::EnterpriseOnly);
     }
-    stripe.remove(&command.digest);
+    stripe.remove(&command.digest).map_err(refuse::store)?;
     place.replicate(worker, stripe, &command.digest, command.commit());
     worker.counters(place.namespace).deleted_last_bin.inc();
     Ok(Verdict::bare(ResultCode::Ok))

@@ -2,6 +2,7 @@
 
 use crate::block::{HEADER_SIZE, Header, Identity};
 use crate::record::frame_size;
+use crate::volume::Place;
 
 /// A block in memory.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub(crate) struct Held {
     queued: bool,
     oldest_ms: u64,
     newest_ms: u64,
+    /// Where it lies on a volume.
+    place: Place,
+    /// Bytes that were handed on to be written to a volume, and must not change any more; 0 in memory.
+    taken_bytes: usize,
 }
 
 impl Held {
@@ -33,7 +38,50 @@ impl Held {
             queued: false,
             oldest_ms: u64::MAX,
             newest_ms: 0,
+            place: header.place,
+            taken_bytes: 0,
         }
+    }
+
+    /// A block that was read from a volume; `used_bytes` of it hold whole records, none counted as alive yet.
+    pub(crate) fn loaded(memory: Box<[u8]>, header: &Header, seed: u32, used_bytes: usize) -> Held {
+        Held {
+            memory,
+            used_bytes,
+            live_bytes: 0,
+            seed,
+            sequence: header.sequence,
+            queued: false,
+            oldest_ms: u64::MAX,
+            newest_ms: 0,
+            place: header.place,
+            taken_bytes: used_bytes,
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Whether bytes at this offset may still change.
+    #[inline]
+    pub(crate) fn may_change(&self, offset: u32) -> bool {
+        offset as usize >= self.taken_bytes
+    }
+
+    /// The bytes that were written since the last call, with their offset; none before the first record.
+    pub(crate) fn take_new(&mut self) -> Option<(usize, &[u8])> {
+        let from = self.taken_bytes;
+        if self.used_bytes == HEADER_SIZE || from == self.used_bytes {
+            return None;
+        }
+        self.taken_bytes = self.used_bytes;
+        self.memory.get(from..self.used_bytes).map(|bytes| (from, bytes))
+    }
+
+    /// Counts a loaded record as alive.
+    pub(crate) fn revive(&mut self, size: usize) {
+        self.live_bytes += size;
     }
 
     /// Takes `size` bytes for a live record; none when they do not fit.
@@ -53,14 +101,21 @@ impl Held {
         self.live_bytes -= size;
     }
 
-    /// Whether less than `low_water_pct` percent of what was written is alive.
-    pub(crate) fn is_sparse(&self, low_water_pct: u8) -> bool {
-        self.live_bytes * 100 < (self.used_bytes - HEADER_SIZE) * usize::from(low_water_pct)
+    /// Whether less than `low_water_pct` percent of `of` bytes are alive.
+    fn is_below(&self, low_water_pct: u8, of: usize) -> bool {
+        self.live_bytes * 100 < of.saturating_sub(HEADER_SIZE) * usize::from(low_water_pct)
     }
 
-    /// Marks the block as queued when it is below the mark and was not, and tells its sequence.
-    pub(crate) fn queue_when_sparse(&mut self, low_water_pct: u8) -> Option<u64> {
-        if !self.is_sparse(low_water_pct) || self.queued {
+    /// Whether less than `low_water_pct` percent of what was written is alive.
+    pub(crate) fn is_sparse(&self, low_water_pct: u8) -> bool {
+        self.is_below(low_water_pct, self.used_bytes)
+    }
+
+    /// Marks the block as queued when it is below the mark and was not, and tells its sequence. What counts is how
+    /// much was written, or with `whole` how long the block is: on a volume it takes its slots however full it is.
+    pub(crate) fn queue_when_sparse(&mut self, low_water_pct: u8, whole: bool) -> Option<u64> {
+        let of = if whole { self.memory.len() } else { self.used_bytes };
+        if !self.is_below(low_water_pct, of) || self.queued {
             return None;
         }
         self.queued = true;
@@ -115,7 +170,9 @@ impl Held {
     /// Checks header and that whole records fill the used bytes exactly.
     pub(crate) fn assert_invariants(&self, identity: &Identity, number: u32) {
         let (header, seed) = Header::decode(&self.memory).expect("the header is whole");
-        assert_eq!((header.identity, header.number), (*identity, number), "the header names its place");
+        let named = header.salt != 0 || header.number == number;
+        assert!(header.identity == *identity && named, "the header names its place");
+        assert_eq!(header.place, self.place, "the header names its slot");
         assert_eq!((header.sequence, seed), (self.sequence, self.seed), "the header names its time");
         let mut at = HEADER_SIZE;
         while at < self.used_bytes {

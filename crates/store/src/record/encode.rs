@@ -127,6 +127,23 @@ pub fn patch_meta(record: &mut [u8], meta: &Meta, seed: u32) -> Result<bool, Cor
     Ok(true)
 }
 
+/// Writes a frame without content over damaged bytes, so that a walk from record to record steps over them.
+pub(crate) fn encode_gap(bytes: &mut [u8]) {
+    bytes.fill(0);
+    let Some(rest) = bytes.get_mut(CHECKSUM_SIZE..) else { return };
+    // A length may take more bytes than it needs; so every number of damaged bytes has a frame that fits.
+    let room = |size: usize| rest.len().saturating_sub(size);
+    let limits = [(1, 1 << 7), (2, 1 << 14), (3, 1 << 21), (4, 1usize << 28)];
+    let Some((size, _)) = limits.into_iter().find(|&(size, limit)| room(size) < limit) else { return };
+    let (mut low, mut left) = ([0u8; 4], room(size));
+    for (index, byte) in low.iter_mut().enumerate() {
+        let more = if index.saturating_add(1) < size { 0x80 } else { 0 };
+        *byte = u8::try_from(left & 0x7f).unwrap_or_default() | more;
+        left >>= 7;
+    }
+    rest.iter_mut().zip(low).take(size).for_each(|(byte, low)| *byte = low);
+}
+
 /// Computes the checksum of an encoded record for the block with this seed.
 pub(crate) fn seal(record: &mut [u8], seed: u32) {
     if let Some((checksum, rest)) = record.split_first_chunk_mut::<CHECKSUM_SIZE>() {

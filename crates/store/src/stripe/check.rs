@@ -67,6 +67,13 @@ impl Stripe {
                 total.add(one);
             }
         }
+        for (digest, tomb) in self.tombs.iter().flat_map(|tombs| tombs.iter()) {
+            let record = verify(self.log.bytes(tomb.location), self.log.seed(tomb.location));
+            let record = record.expect("a tombstone is whole");
+            assert_eq!((record.digest(), record.bin_count()), (*digest, 0), "a tombstone is one");
+            assert!(self.get(digest).is_none(), "what lives has no tombstone");
+            *live_bytes.entry(tomb.location.block()).or_default() += record.size();
+        }
         assert_eq!(total, self.ledger.total(), "the totals are exact");
         for (set, counts) in self.sets() {
             assert_eq!(counts, by_set.get(&set.number()).copied().unwrap_or_default(), "{set:?} is exact");

@@ -11,6 +11,7 @@ use crate::error::CorruptRecord;
 use crate::index::{Key, Location};
 use crate::log::Room;
 use crate::record::{decode, seal, verify};
+use shipload_value::Digest;
 
 /// What a slice of defragmentation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +46,14 @@ enum Step {
     Passed(usize),
     Moved(usize),
     NoRoom,
+}
+
+/// What leads to a record.
+enum Home {
+    /// The index entry in this slot of its partition's table.
+    Slot(usize),
+    /// The table of tombstones.
+    Tomb,
 }
 
 impl Stripe {
@@ -113,12 +122,7 @@ impl Stripe {
         let bytes = self.log.bytes(location);
         let record = decode(bytes)?;
         let (digest, size) = (record.digest(), record.size());
-        let partition = digest.partition();
-        let slot = self.table(partition).find(&Key::of(&digest));
-        let Some(slot) = slot.ok().filter(|&slot| self.table(partition).entry(slot).location() == location)
-        else {
-            return Ok(Step::Passed(size));
-        };
+        let Some(home) = self.home_of(&digest, location) else { return Ok(Step::Passed(size)) };
         verify(bytes, self.log.seed(location))?;
         let last_update_ms = record.meta().last_update_ms;
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -130,10 +134,29 @@ impl Stripe {
             space.copy_from_slice(&scratch);
             seal(space, seed);
             self.log.note_time(target, last_update_ms);
-            self.table_mut(partition).entry_mut(slot).set_location(target);
+            match home {
+                Home::Slot(slot) => {
+                    self.table_mut(digest.partition()).entry_mut(slot).set_location(target);
+                }
+                Home::Tomb => {
+                    if let Some(tomb) = self.tombs.as_mut().and_then(|tombs| tombs.get_mut(&digest)) {
+                        tomb.location = target;
+                    }
+                }
+            }
             self.log.release(location, size);
         }
         self.scratch = scratch;
         Ok(if target.is_ok() { Step::Moved(size) } else { Step::NoRoom })
+    }
+
+    /// What leads to the record at a location, if anything does.
+    fn home_of(&self, digest: &Digest, location: Location) -> Option<Home> {
+        let table = self.table(digest.partition());
+        if let Ok(slot) = table.find(&Key::of(digest)) {
+            return (table.entry(slot).location() == location).then_some(Home::Slot(slot));
+        }
+        let tomb = self.tombs.as_ref()?.get(digest)?;
+        (tomb.location == location).then_some(Home::Tomb)
     }
 }

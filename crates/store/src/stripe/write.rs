@@ -56,7 +56,8 @@ impl Stripe {
         let size = plan.size();
         let index_key = Key::of(digest);
         let old = self.old(digest.partition(), &index_key);
-        let in_place = old.as_ref().is_some_and(|old| old.size == size);
+        let fits = |old: &Old| old.size == size && self.log.may_change(old.entry.location());
+        let in_place = old.as_ref().is_some_and(fits);
         let location = match &old {
             Some(old) if in_place => old.entry.location(),
             Some(_) | None => self.log.append(size, Room::Configured)?,
@@ -77,8 +78,9 @@ impl Stripe {
         let Some(old) = self.old(digest.partition(), &index_key) else { return Ok(Touch::Absent) };
         let location = old.entry.location();
         self.keys_before(Some(location));
+        let may_change = self.log.may_change(location);
         let (bytes, seed) = self.log.bytes_mut(location, old.size);
-        if patch_meta(bytes, meta, seed).expect("invariant: an index entry leads to a record") {
+        if may_change && patch_meta(bytes, meta, seed).expect("invariant: an index entry leads to a record") {
             self.log.note_time(location, meta.storable().last_update_ms);
             let entry = Entry::new(&index_key, location, meta.void_time, meta.generation, meta.set);
             self.enter(digest.partition(), entry, old.size, Some(&old));
@@ -94,10 +96,23 @@ impl Stripe {
         moved.map(|_| Touch::Moved)
     }
 
-    /// Removes a record, dead or alive.
-    pub fn remove(&mut self, digest: &Digest) -> Option<Removed> {
-        let slot = self.table(digest.partition()).find(&Key::of(digest)).ok()?;
-        Some(self.remove_slot(digest.partition(), slot))
+    /// Removes a record, dead or alive; none when there is none. On a volume a tombstone takes its place.
+    ///
+    /// # Errors
+    /// When there is no room for the tombstone; the record is still there then.
+    pub fn remove(&mut self, digest: &Digest) -> Result<Option<Removed>, StoreError> {
+        let Ok(slot) = self.table(digest.partition()).find(&Key::of(digest)) else { return Ok(None) };
+        self.bury_slot(digest.partition(), slot).map(Some)
+    }
+
+    /// Removes the record whose entry is in this slot, and leaves a tombstone on a volume.
+    pub(crate) fn bury_slot(&mut self, partition: PartitionId, slot: usize) -> Result<Removed, StoreError> {
+        if self.tombs.is_some() {
+            let record = self.record(self.table(partition).entry(slot));
+            let (digest, meta) = (record.digest(), record.meta());
+            self.entomb(&digest, &meta)?;
+        }
+        Ok(self.remove_slot(partition, slot))
     }
 
     /// Removes the record whose entry is in this slot.
@@ -105,11 +120,7 @@ impl Stripe {
         let entry = *self.table(partition).entry(slot);
         let size = self.size_at(entry.location());
         self.keys_before(Some(entry.location()));
-        let table = self.table_mut(partition);
-        let before = table.bytes();
-        table.remove(slot);
-        let after = table.bytes();
-        self.index_bytes = self.index_bytes + after as u64 - before as u64;
+        self.drop_entry(partition, slot);
         self.ledger.leave(entry.set(), size);
         self.log.release(entry.location(), size);
         self.keys_after(&entry.key().digest(partition), None);
@@ -125,13 +136,26 @@ impl Stripe {
                 self.log.release(old.entry.location(), old.size);
             }
         } else {
-            let table = self.table_mut(partition);
-            let before = table.bytes();
-            table.insert(entry);
-            let after = table.bytes();
-            self.index_bytes += (after - before) as u64;
+            self.insert_entry(partition, entry);
+            self.disinter(&entry.key().digest(partition));
         }
         self.ledger.enter(entry.set(), size);
+    }
+
+    pub(super) fn insert_entry(&mut self, partition: PartitionId, entry: Entry) {
+        let table = self.table_mut(partition);
+        let before = table.bytes();
+        table.insert(entry);
+        let after = table.bytes();
+        self.index_bytes += (after - before) as u64;
+    }
+
+    pub(super) fn drop_entry(&mut self, partition: PartitionId, slot: usize) {
+        let table = self.table_mut(partition);
+        let before = table.bytes();
+        table.remove(slot);
+        let after = table.bytes();
+        self.index_bytes = self.index_bytes + after as u64 - before as u64;
     }
 
     fn old(&self, partition: PartitionId, key: &Key) -> Option<Old> {
@@ -141,7 +165,7 @@ impl Stripe {
         Some(Old { slot, entry, size: self.size_at(entry.location()) })
     }
 
-    fn size_at(&self, location: Location) -> usize {
+    pub(super) fn size_at(&self, location: Location) -> usize {
         frame_size(self.log.bytes(location)).expect("invariant: an index entry leads to a record")
     }
 }

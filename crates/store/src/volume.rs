@@ -1,0 +1,331 @@
+//! The devices of one namespace: whose they are, which of their slots are free, and the way from blocks to disk.
+//!
+//! Guarantees: a device that is not this namespace's is never written to. A slot is used again only when whatever
+//! replaced the records in it is on stable storage. After a write or sync has failed, nothing is written any more.
+//!
+//! ```text
+//! device    | header | kept A | kept B | slot 0 | slot 1 | ...      a slot holds a block; a long block takes several
+//! flush     stripes' new bytes -> slots -> sync -> slots of blocks freed meanwhile are wiped -> free
+//! ```
+//!
+//! Byte by byte: `docs/format/device.md`. Refuses to know what is in a block.
+
+mod device_header;
+mod error;
+mod flush;
+mod keep;
+mod kept_values;
+mod scan;
+mod slots;
+
+use crate::disk::{Disk, DiskError};
+use keep::Kept;
+use slots::Slots;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use device_header::{DEVICE_HEADER_SIZE, DEVICE_MAGIC, DEVICE_VERSION, DeviceHeader, DeviceHeaderError};
+pub use error::{Fault, VolumeError};
+pub(crate) use flush::Batch;
+pub use flush::{Flushed, VolumeCounts};
+pub use kept_values::KeptValues;
+pub use scan::{Scanned, SkippedSlot, Trouble};
+
+/// The least bytes of a slot.
+pub const SLOT_BYTES_MIN: u32 = 16 << 10;
+/// The most bytes of a slot.
+pub const SLOT_BYTES_MAX: u32 = 1 << 20;
+/// Where the first slot of a device begins.
+pub const SLOTS_AT: u64 = 1 << 20;
+/// The least slots of a volume: an open block for each stripe, and as many again to work with.
+const SLOTS_MIN: u64 = 160;
+/// Slots that a volume should have at least, so that open blocks take an eighth of it.
+const SLOTS_WANTED: u64 = 512;
+
+/// Where a block lies on the devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The device, counted from 0.
+    pub device: u16,
+    /// Its first slot there.
+    pub slot: u32,
+}
+
+/// Whom devices must belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// Name of the cluster; empty when it has none, which fits every device.
+    pub cluster: String,
+}
+
+/// The devices of a namespace, open.
+#[derive(Debug)]
+pub struct Volume {
+    id: [u8; 16],
+    /// Told apart in block headers: the blocks of this life of the volume from those of others.
+    salt: u64,
+    slot_bytes: u32,
+    /// Slots of each device.
+    slot_counts: Vec<u32>,
+    disks: Vec<Box<dyn Disk>>,
+    slots: Mutex<Slots>,
+    kept: Mutex<Kept>,
+    flush: Mutex<flush::State>,
+    /// 0 well, 1 full, 2 failed.
+    health: AtomicU8,
+    fault: Mutex<Option<Fault>>,
+    /// Bytes of blocks begun that no flush has met yet.
+    begun_bytes: AtomicU64,
+    /// Blocks are not begun while more than this waits.
+    write_cache_bytes: AtomicU64,
+    counts: VolumeCounts,
+}
+
+impl Volume {
+    /// Writes headers and empty copies of what is kept to devices that hold nothing worth keeping, and syncs them.
+    /// `id` is 16 random bytes.
+    ///
+    /// # Errors
+    /// When a device is too small or can't be written.
+    pub fn format(disks: &[Box<dyn Disk>], id: [u8; 16], owner: &Owner) -> Result<(), VolumeError> {
+        let count =
+            u16::try_from(disks.len()).ok().filter(|&count| count > 0).ok_or(VolumeError::NoDevice)?;
+        let room = |disk: &dyn Disk| disk.size().saturating_sub(SLOTS_AT);
+        let total: u64 = disks.iter().map(|disk| room(&**disk)).sum();
+        let wanted = u32::try_from(total / SLOTS_WANTED).unwrap_or(u32::MAX).max(1);
+        let slot_bytes = (1u32 << wanted.ilog2()).clamp(SLOT_BYTES_MIN, SLOT_BYTES_MAX);
+        for (index, disk) in (0u16..).zip(disks) {
+            let slots = u32::try_from(room(&**disk) / u64::from(slot_bytes)).unwrap_or(u32::MAX);
+            let least = (SLOTS_MIN / u64::from(count)).max(1);
+            if u64::from(slots) < least {
+                let wants = SLOTS_AT + least * u64::from(slot_bytes);
+                let (device, has) = (disk.name().to_owned(), disk.size());
+                return Err(VolumeError::TooSmall { device, has, wants });
+            }
+            let Owner { namespace, cluster } = owner.clone();
+            let header = DeviceHeader { volume: id, index, count, slot_bytes, slots, namespace, cluster };
+            let written = keep::keep(&**disk, 0, &KeptValues::default().encode())
+                .and_then(|()| disk.write_at(0, &header.encode()))
+                .and_then(|()| disk.sync());
+            written.map_err(|error| VolumeError::Disk { device: disk.name().to_owned(), error })?;
+        }
+        Ok(())
+    }
+
+    /// Opens formatted devices, in any order. `salt` is a random number, another one at each start.
+    ///
+    /// # Errors
+    /// When they are not exactly the devices of this owner. Nothing was written then.
+    pub fn open(disks: Vec<Box<dyn Disk>>, owner: &Owner, salt: u64) -> Result<Volume, VolumeError> {
+        let mut named = Vec::with_capacity(disks.len());
+        for disk in disks {
+            let header = read_header(&*disk)?;
+            check_owner(&*disk, &header, owner)?;
+            named.push((header, disk));
+        }
+        named.sort_by_key(|(header, _)| header.index);
+        let Some((first, first_disk)) = named.first() else { return Err(VolumeError::NoDevice) };
+        if let Some((_, disk)) = named.iter().find(|(header, _)| header.volume != first.volume) {
+            let (device, other) = (disk.name().to_owned(), first_disk.name().to_owned());
+            return Err(VolumeError::Mixed { device, other });
+        }
+        let all = named.iter().zip(0..first.count).all(|((header, _), index)| header.index == index);
+        if !all || named.len() != usize::from(first.count) {
+            let (device, count) = (first_disk.name().to_owned(), first.count);
+            return Err(VolumeError::Missing { device, count, given: named.len() });
+        }
+        let kept = keep::load(&**first_disk)?;
+        let slot_counts: Vec<u32> = named.iter().map(|(header, _)| header.slots).collect();
+        Ok(Volume {
+            id: first.volume,
+            salt,
+            slot_bytes: first.slot_bytes,
+            flush: Mutex::new(flush::State::new(named.len())),
+            disks: named.into_iter().map(|(_, disk)| disk).collect(),
+            slots: Mutex::new(Slots::new(&slot_counts)),
+            slot_counts,
+            kept: Mutex::new(kept),
+            health: AtomicU8::new(0),
+            fault: Mutex::default(),
+            begun_bytes: AtomicU64::new(0),
+            write_cache_bytes: AtomicU64::new(u64::MAX),
+            counts: VolumeCounts::default(),
+        })
+    }
+
+    /// Names the volume: what the headers of its blocks carry.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    pub(crate) fn salt(&self) -> u64 {
+        self.salt
+    }
+
+    /// Bytes of a slot.
+    #[must_use]
+    pub fn slot_bytes(&self) -> usize {
+        self.slot_bytes as usize
+    }
+
+    /// How many slots each device has.
+    #[must_use]
+    pub fn slot_counts(&self) -> &[u32] {
+        &self.slot_counts
+    }
+
+    /// Bytes that blocks may take, on all devices together.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        lock(&self.slots).total() * u64::from(self.slot_bytes)
+    }
+
+    /// Bytes that new blocks may take now.
+    #[must_use]
+    pub fn available_bytes(&self) -> u64 {
+        lock(&self.slots).available() * u64::from(self.slot_bytes)
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counts(&self) -> &VolumeCounts {
+        &self.counts
+    }
+
+    /// Blocks are not begun while more bytes than this wait to be written; no limit before the first call.
+    pub fn set_write_cache_bytes(&self, bytes: u64) {
+        self.write_cache_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of blocks that were begun since the last flush.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> u64 {
+        self.begun_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What the devices keep beside the records.
+    ///
+    /// # Errors
+    /// When it was written by a later version.
+    pub fn kept(&self) -> Result<KeptValues, VolumeError> {
+        let device = || self.disks.first().map_or_else(String::new, |disk| disk.name().to_owned());
+        KeptValues::decode(&lock(&self.kept).bytes).ok_or_else(|| VolumeError::Kept { device: device() })
+    }
+
+    /// Keeps these values from now on; they are on stable storage when this returns. Values that are already kept
+    /// are not written again.
+    ///
+    /// # Errors
+    /// When the volume is out of service, or goes out of service now.
+    pub fn keep(&self, values: impl FnOnce() -> KeptValues) -> Result<(), Fault> {
+        let mut kept = lock(&self.kept);
+        // Encoded under the lock, so that no older state can overtake a newer one.
+        let bytes = values().encode();
+        if let Some(fault) = self.fault().filter(|_| kept.bytes != bytes) {
+            return Err(fault);
+        }
+        let (Some(disk), true) = (self.disks.first(), kept.bytes != bytes) else { return Ok(()) };
+        keep::keep(&**disk, kept.count + 1, &bytes).map_err(|error| self.fail(&**disk, "write", &error))?;
+        *kept = Kept { count: kept.count + 1, bytes };
+        Ok(())
+    }
+
+    /// Why the volume takes no writes now.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        if self.health.load(Ordering::Acquire) == 0 { None } else { lock(&self.fault).clone() }
+    }
+
+    /// Whether the volume takes no writes now.
+    #[inline]
+    #[must_use]
+    pub fn is_faulty(&self) -> bool {
+        self.health.load(Ordering::Acquire) != 0
+    }
+
+    /// Notes that a device failed, or is full.
+    fn fail(&self, disk: &dyn Disk, what: &str, error: &DiskError) -> Fault {
+        let (level, fault) = match error {
+            DiskError::Full => (1, Fault::Full(disk.name().to_owned())),
+            DiskError::Failed(text) => (2, Fault::Failed(format!("{}: {what}: {text}", disk.name()))),
+        };
+        let mut place = lock(&self.fault);
+        match &*place {
+            // Out of service stays out of service.
+            Some(failed @ Fault::Failed(_)) => failed.clone(),
+            Some(Fault::Full(_)) | None => {
+                *place = Some(fault.clone());
+                self.health.store(level, Ordering::Release);
+                fault
+            }
+        }
+    }
+
+    /// There is room again.
+    fn recovered_room(&self) {
+        let mut place = lock(&self.fault);
+        if matches!(*place, Some(Fault::Full(_))) {
+            *place = None;
+            self.health.store(0, Ordering::Release);
+        }
+    }
+
+    /// Slots for a block of so many bytes. The room that is kept back for defragmentation and deletes is only
+    /// given out when `spare`.
+    pub(crate) fn allocate(&self, bytes: usize, spare: bool) -> Option<Place> {
+        lock(&self.slots).take(self.run(bytes), spare)
+    }
+
+    /// Whether more bytes wait to be written than should.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        self.waiting_bytes() > self.write_cache_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_begun(&self, bytes: usize) {
+        self.begun_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many slots a block of so many bytes takes.
+    pub(crate) fn run(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(self.slot_bytes())).unwrap_or(u32::MAX)
+    }
+
+    fn offset(&self, place: Place) -> u64 {
+        SLOTS_AT + u64::from(place.slot) * u64::from(self.slot_bytes)
+    }
+}
+
+/// Locks a mutex. Its value is right even if a thread panicked while holding it: every change is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read_header(disk: &dyn Disk) -> Result<DeviceHeader, VolumeError> {
+    let device = || disk.name().to_owned();
+    if disk.size() < SLOTS_AT {
+        return Err(VolumeError::TooSmall { device: device(), has: disk.size(), wants: SLOTS_AT });
+    }
+    let mut bytes = [0; DEVICE_HEADER_SIZE];
+    disk.read_at(0, &mut bytes).map_err(|error| VolumeError::Disk { device: device(), error })?;
+    DeviceHeader::decode(&bytes).map_err(|error| VolumeError::Header { device: device(), error })
+}
+
+fn check_owner(disk: &dyn Disk, header: &DeviceHeader, owner: &Owner) -> Result<(), VolumeError> {
+    let device = disk.name().to_owned();
+    if header.namespace != owner.namespace {
+        let (found, wanted) = (header.namespace.clone(), owner.namespace.clone());
+        return Err(VolumeError::OtherNamespace { device, found, wanted });
+    }
+    if !header.cluster.is_empty() && !owner.cluster.is_empty() && header.cluster != owner.cluster {
+        let (found, wanted) = (header.cluster.clone(), owner.cluster.clone());
+        return Err(VolumeError::OtherCluster { device, found, wanted });
+    }
+    let wants = SLOTS_AT + u64::from(header.slots) * u64::from(header.slot_bytes);
+    if disk.size() < wants {
+        return Err(VolumeError::Truncated { device, has: disk.size(), wants });
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! From blocks in memory to slots on disk.
+//!
+//! Guarantees: when [`Volume::flush`] returns without a fault, all that was written to the stripes before it was
+//! called is on stable storage. One flush runs at a time; who waits for it finds its own work done and returns.
+
+use super::{Fault, Place, Volume, lock};
+use crate::block::HEADER_SIZE;
+use crate::stripe::{STRIPE_COUNT, Stripe};
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// New bytes of a stripe's blocks on their way to disk, copied so that no lock is held while they are written.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    writes: Vec<Write>,
+    /// Slots of blocks that nothing lives in any more, once all bytes before are on stable storage.
+    retired: Vec<(Place, u32)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Write {
+    place: Place,
+    /// Where in the block.
+    at: usize,
+    length: usize,
+}
+
+/// A buffer that grew larger than this is given back.
+const BUFFER_KEPT: usize = 8 << 20;
+
+impl Batch {
+    /// Adds bytes of the block at `place`, from `at` in the block on.
+    pub(crate) fn add(&mut self, place: Place, at: usize, bytes: &[u8]) {
+        self.writes.push(Write { place, at, length: bytes.len() });
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds the slots of freed blocks.
+    pub(crate) fn retire(&mut self, retired: &mut Vec<(Place, u32)>) {
+        self.retired.append(retired);
+    }
+}
+
+/// What a flush carries from one call to the next.
+#[derive(Debug)]
+pub(super) struct State {
+    /// What a full device did not take.
+    left: Batch,
+    /// Freed blocks whose replacements are written but not synced.
+    retired: Vec<(Place, u32)>,
+    /// Devices written to since their last sync.
+    unsynced: Vec<bool>,
+}
+
+impl State {
+    pub(super) fn new(devices: usize) -> State {
+        State { left: Batch::default(), retired: Vec::new(), unsynced: vec![false; devices] }
+    }
+}
+
+/// What a volume has done since it was opened.
+#[derive(Debug, Default)]
+pub struct VolumeCounts {
+    /// Flushes that have ended well.
+    pub flushes: AtomicU64,
+    /// Bytes of blocks written.
+    pub written_bytes: AtomicU64,
+    /// Syncs of a device.
+    pub syncs: AtomicU64,
+    /// Blocks whose slots became free again.
+    pub freed_blocks: AtomicU64,
+}
+
+/// What one flush did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flushed {
+    /// Bytes of blocks written.
+    pub bytes: u64,
+    /// Blocks whose slots became free again.
+    pub freed_blocks: u64,
+}
+
+impl Volume {
+    /// Puts all that the stripes hold on stable storage. `with` locks a stripe by its number and calls what it is
+    /// given; `prepare` is called before a stripe's bytes are written, for what must be durable before them.
+    ///
+    /// # Errors
+    /// When the volume is out of service, or goes out of service now.
+    pub fn flush(
+        &self,
+        mut with: impl FnMut(usize, &mut dyn FnMut(&mut Stripe)),
+        mut prepare: impl FnMut() -> Result<(), Fault>,
+    ) -> Result<Flushed, Fault> {
+        let mut state = lock(&self.flush);
+        if let Some(fault @ Fault::Failed(_)) = self.fault() {
+            return Err(fault);
+        }
+        let mut flushed = Flushed::default();
+        let begun = self.begun_bytes.load(Ordering::Relaxed);
+        self.write(&mut state, &mut flushed)?;
+        for number in 0..STRIPE_COUNT {
+            let mut batch = mem::take(&mut state.left);
+            with(number, &mut |stripe| stripe.take_new_bytes(&mut batch));
+            state.left = batch;
+            if !state.left.writes.is_empty() {
+                prepare()?;
+            }
+            self.write(&mut state, &mut flushed)?;
+        }
+        self.sync(&mut state)?;
+        self.recovered_room();
+        self.begun_bytes.fetch_sub(begun, Ordering::Relaxed);
+        self.free(&mut state, &mut flushed)?;
+        self.counts.flushes.fetch_add(1, Ordering::Relaxed);
+        Ok(flushed)
+    }
+
+    /// Writes what is left of a batch.
+    fn write(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
+        let (mut done, mut from) = (0, 0);
+        let mut fault = None;
+        for write in &state.left.writes {
+            let bytes = state.left.bytes.get(from..from + write.length).unwrap_or_default();
+            if let Err(error) = self.write_at(write.place, write.at, bytes, &mut state.unsynced) {
+                fault = Some(error);
+                break;
+            }
+            done += 1;
+            from += write.length;
+        }
+        flushed.bytes += from as u64;
+        self.counts.written_bytes.fetch_add(from as u64, Ordering::Relaxed);
+        state.left.writes.drain(..done);
+        state.left.bytes.drain(..from);
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        state.retired.append(&mut state.left.retired);
+        if state.left.bytes.capacity() > BUFFER_KEPT {
+            state.left.bytes = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, place: Place, at: usize, bytes: &[u8], unsynced: &mut [bool]) -> Result<(), Fault> {
+        let device = usize::from(place.device);
+        let (Some(disk), Some(unsynced)) = (self.disks.get(device), unsynced.get_mut(device)) else {
+            return Ok(());
+        };
+        *unsynced = true;
+        disk.write_at(self.offset(place) + at as u64, bytes)
+            .map_err(|error| self.fail(&**disk, "write", &error))
+    }
+
+    fn sync(&self, state: &mut State) -> Result<(), Fault> {
+        for (disk, unsynced) in self.disks.iter().zip(&mut state.unsynced) {
+            if mem::take(unsynced) {
+                self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+                disk.sync().map_err(|error| {
+                    // Whatever the reason: which of the bytes are safe is unknown.
+                    self.fail(&**disk, "sync", &crate::disk::DiskError::Failed(error.to_string()))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Wipes the heads of freed blocks, so that no later scan meets them, and gives their slots back.
+    fn free(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
+        while let Some((place, run)) = state.retired.pop() {
+            for slot in 0..run {
+                let place = Place { slot: place.slot + slot, ..place };
+                let wiped = self.write_at(place, 0, &[0; HEADER_SIZE], &mut state.unsynced);
+                if let Err(fault) = wiped {
+                    state.retired.push((place, run));
+                    return Err(fault);
+                }
+            }
+            lock(&self.slots).give_back(place, run);
+            flushed.freed_blocks += 1;
+            self.counts.freed_blocks.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

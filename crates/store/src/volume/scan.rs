@@ -1,0 +1,119 @@
+//! Reading blocks back from the devices, slot by slot.
+
+use super::{Place, Volume, VolumeError, lock};
+use crate::block::{HEADER_SIZE, Header, HeaderError};
+use std::fmt;
+
+/// Why a slot's block is not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Its header is damaged.
+    Header(HeaderError),
+    /// It was written for another place.
+    Misplaced,
+    /// Of its records, so many bytes in so many stretches are damaged; the others are used.
+    Records {
+        /// Stretches of bytes that hold no whole record although whole ones follow.
+        stretches: u32,
+        /// Their bytes.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Header(error) => write!(f, "{error}: the block is not used"),
+            Trouble::Misplaced => write!(f, "the block was written for another place: it is not used"),
+            Trouble::Records { stretches, bytes } => {
+                write!(f, "{bytes} bytes in {stretches} places are damaged: the records around them are used")
+            }
+        }
+    }
+}
+
+/// A slot in which something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedSlot {
+    /// Name of the device.
+    pub device: String,
+    /// The slot.
+    pub place: Place,
+    /// Where it begins on the device, in bytes.
+    pub offset: u64,
+    /// What is wrong.
+    pub trouble: Trouble,
+}
+
+impl fmt::Display for SkippedSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {} (slot {}): {}", self.device, self.offset, self.place.slot, self.trouble)
+    }
+}
+
+/// What is in a slot.
+#[derive(Debug)]
+pub enum Scanned {
+    /// Nothing.
+    Free,
+    /// A block of this volume that begins here.
+    Block {
+        /// Its header.
+        header: Header,
+        /// Its bytes, header included.
+        bytes: Box<[u8]>,
+        /// Slots that it takes.
+        run: u32,
+    },
+    /// Something else.
+    Skipped(SkippedSlot),
+}
+
+impl Volume {
+    /// Reads what is in a slot.
+    ///
+    /// # Errors
+    /// When the device can't be read.
+    pub fn scan(&self, place: Place) -> Result<Scanned, VolumeError> {
+        let Some(disk) = self.disks.get(usize::from(place.device)) else { return Ok(Scanned::Free) };
+        let offset = self.offset(place);
+        let read = |buffer: &mut [u8]| {
+            let device = || disk.name().to_owned();
+            disk.read_at(offset, buffer).map_err(|error| VolumeError::Disk { device: device(), error })
+        };
+        let skipped = |trouble| {
+            Ok(Scanned::Skipped(SkippedSlot { device: disk.name().to_owned(), place, offset, trouble }))
+        };
+        let mut head = [0; HEADER_SIZE];
+        read(&mut head)?;
+        if head.iter().all(|&byte| byte == 0) {
+            return Ok(Scanned::Free);
+        }
+        let header = match Header::decode(&head) {
+            Ok((header, _)) => header,
+            Err(error) => return skipped(Trouble::Header(error)),
+        };
+        let run = self.run(header.size as usize);
+        let fits = self.slot_counts().get(usize::from(place.device)).is_some_and(|&slots| {
+            u64::from(place.slot) + u64::from(run) <= u64::from(slots) && header.size as usize > HEADER_SIZE
+        });
+        if header.identity.namespace != self.id || header.place != place || !fits {
+            return skipped(Trouble::Misplaced);
+        }
+        let mut bytes = vec![0; header.size as usize].into_boxed_slice();
+        read(&mut bytes)?;
+        Ok(Scanned::Block { header, bytes, run })
+    }
+
+    /// Marks the slots of a block that was found as taken. False when another block has any of them.
+    pub(crate) fn occupy(&self, place: Place, run: u32) -> bool {
+        lock(&self.slots).occupy(place, run)
+    }
+
+    /// How a slot is told of in messages.
+    pub(crate) fn skipped(&self, place: Place, trouble: Trouble) -> SkippedSlot {
+        let device =
+            self.disks.get(usize::from(place.device)).map_or_else(String::new, |disk| disk.name().to_owned());
+        SkippedSlot { device, place, offset: self.offset(place), trouble }
+    }
+}
