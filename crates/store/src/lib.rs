@@ -36,4 +36,6 @@ pub use sindex::{IndexKey, IndexSeek, IndexUsage, KeySource, RetiredIndex};
 pub use stripe::{Defragged, Loaded, Put, Removed, STRIPE_COUNT, Stripe, Touch, Verified, stripe_of};
 pub use sweep::{Budget, Candidate, Decision, Swept};
 pub use ttl::{Eviction, TtlHistogram};
-pub use volume::{Fault, KeptValues, Owner, Place, Scanned, SkippedSlot, Trouble, Volume, VolumeError};
+pub use volume::{
+    Fault, KeptValues, LoadReport, Owner, Place, Scanned, SkippedSlot, Trouble, Volume, VolumeError,
+};

@@ -29,7 +29,7 @@ pub use error::{Fault, VolumeError};
 pub(crate) use flush::Batch;
 pub use flush::{Flushed, VolumeCounts};
 pub use kept_values::KeptValues;
-pub use scan::{Scanned, SkippedSlot, Trouble};
+pub use scan::{LoadReport, Scanned, SkippedSlot, Trouble};
 
 /// The least bytes of a slot.
 pub const SLOT_BYTES_MIN: u32 = 16 << 10;
@@ -140,7 +140,8 @@ impl Volume {
         let slot_counts: Vec<u32> = named.iter().map(|(header, _)| header.slots).collect();
         Ok(Volume {
             id: first.volume,
-            salt,
+            // 0 is what blocks in memory have.
+            salt: salt.max(1),
             slot_bytes: first.slot_bytes,
             flush: Mutex::new(flush::State::new(named.len())),
             disks: named.into_iter().map(|(_, disk)| disk).collect(),

@@ -13,11 +13,19 @@ pub struct LogConfig {
     pub low_water_pct: u8,
     /// How many freed blocks a stripe keeps for its next ones; others go back to the system.
     pub pooled_blocks: usize,
+    /// Tombstones of a stripe below which they are not looked through for some that may go.
+    pub tombstones_min: usize,
 }
 
 impl Default for LogConfig {
     fn default() -> LogConfig {
-        LogConfig { block_bytes: BLOCK_SIZE, capacity_bytes: u64::MAX, low_water_pct: 50, pooled_blocks: 1 }
+        LogConfig {
+            block_bytes: BLOCK_SIZE,
+            capacity_bytes: u64::MAX,
+            low_water_pct: 50,
+            pooled_blocks: 1,
+            tombstones_min: 256,
+        }
     }
 }
 

@@ -10,9 +10,6 @@ use super::Stripe;
 use crate::block::HEADER_SIZE;
 use crate::record::decode;
 
-/// Tombstones below which a raid is not worth it.
-const RAID_MIN: usize = 256;
-
 /// What a slice of a raid did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Raided {
@@ -45,7 +42,7 @@ impl Stripe {
         let Some(tombs) = &mut self.tombs else { return Raided::default() };
         match self.raid.phase {
             Phase::Idle => {
-                if tombs.len() < 2 * tombs.left_by_raid + RAID_MIN {
+                if tombs.len() < 2 * tombs.left_by_raid + self.log.config().tombstones_min {
                     return Raided::default();
                 }
                 tombs.iter_mut().for_each(|tomb| (tomb.covers, tomb.judged) = (false, true));

@@ -169,13 +169,12 @@ impl Volume {
     /// Wipes the heads of freed blocks, so that no later scan meets them, and gives their slots back.
     fn free(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
         while let Some((place, run)) = state.retired.pop() {
-            for slot in 0..run {
-                let place = Place { slot: place.slot + slot, ..place };
-                let wiped = self.write_at(place, 0, &[0; HEADER_SIZE], &mut state.unsynced);
-                if let Err(fault) = wiped {
-                    state.retired.push((place, run));
-                    return Err(fault);
-                }
+            let each = (0..run).map(|slot| Place { slot: place.slot + slot, ..place });
+            let wiped: Result<(), Fault> =
+                each.map(|head| self.write_at(head, 0, &[0; HEADER_SIZE], &mut state.unsynced)).collect();
+            if let Err(fault) = wiped {
+                state.retired.push((place, run));
+                return Err(fault);
             }
             lock(&self.slots).give_back(place, run);
             flushed.freed_blocks += 1;

@@ -2,7 +2,9 @@
 
 use super::{Place, Volume, VolumeError, lock};
 use crate::block::{HEADER_SIZE, Header, HeaderError};
+use crate::stripe::{Loaded, STRIPE_COUNT, Stripe};
 use std::fmt;
+use std::ops::Range;
 
 /// Why a slot's block is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,46 @@ pub enum Scanned {
     Skipped(SkippedSlot),
 }
 
+/// What loading brought.
+#[derive(Debug, Clone, Default)]
+pub struct LoadReport {
+    /// Blocks with something in them.
+    pub blocks: u64,
+    /// Records and tombstones, old copies included.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The latest last-update time of any of them, in milliseconds since 2010-01-01.
+    pub latest_ms: u64,
+    /// Slots in which something is wrong.
+    pub skipped: Vec<SkippedSlot>,
+}
+
+impl LoadReport {
+    fn add(&mut self, loaded: Loaded) {
+        self.blocks += 1;
+        self.records += loaded.records;
+        self.bytes += loaded.bytes;
+        self.latest_ms = self.latest_ms.max(loaded.latest_ms);
+        self.skipped.extend(loaded.skipped);
+    }
+
+    /// Adds what other slots brought.
+    pub fn merge(&mut self, other: LoadReport) {
+        self.blocks += other.blocks;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.latest_ms = self.latest_ms.max(other.latest_ms);
+        self.skipped.extend(other.skipped);
+    }
+
+    /// Forgets slots that turned out to be the inside of a long block.
+    pub fn settle(&mut self, volume: &Volume) {
+        self.skipped
+            .retain(|slot| !matches!(slot.trouble, Trouble::Header(_)) || !volume.is_taken(slot.place));
+    }
+}
+
 impl Volume {
     /// Reads what is in a slot.
     ///
@@ -97,12 +139,55 @@ impl Volume {
         let fits = self.slot_counts().get(usize::from(place.device)).is_some_and(|&slots| {
             u64::from(place.slot) + u64::from(run) <= u64::from(slots) && header.size as usize > HEADER_SIZE
         });
-        if header.identity.namespace != self.id || header.place != place || !fits {
+        if header.identity.namespace != self.id
+            || usize::from(header.identity.stripe) >= STRIPE_COUNT
+            || header.place != place
+            || !fits
+        {
             return skipped(Trouble::Misplaced);
         }
         let mut bytes = vec![0; header.size as usize].into_boxed_slice();
         read(&mut bytes)?;
         Ok(Scanned::Block { header, bytes, run })
+    }
+
+    /// Loads the blocks that begin in these slots of a device into their stripes. `with` locks a stripe by its number
+    /// and calls what it is given. Several threads may load different slots at once.
+    ///
+    /// # Errors
+    /// When the device can't be read.
+    pub fn load(
+        &self,
+        device: u16,
+        slots: Range<u32>,
+        mut with: impl FnMut(usize, &mut dyn FnMut(&mut Stripe)),
+    ) -> Result<LoadReport, VolumeError> {
+        let mut report = LoadReport::default();
+        let mut slot = slots.start;
+        while slot < slots.end {
+            let place = Place { device, slot };
+            let mut next = slot + 1;
+            match self.scan(place)? {
+                Scanned::Free => {}
+                Scanned::Skipped(skipped) => report.skipped.push(skipped),
+                Scanned::Block { header, bytes, run } => {
+                    next = slot.saturating_add(run);
+                    let mut bytes = Some(bytes);
+                    with(usize::from(header.identity.stripe), &mut |stripe| {
+                        let Some(bytes) = bytes.take() else { return };
+                        report.add(stripe.load_block(self, &header, bytes, run));
+                    });
+                }
+            }
+            slot = next;
+        }
+        Ok(report)
+    }
+
+    /// Whether a block that was loaded takes this slot.
+    #[must_use]
+    pub fn is_taken(&self, place: Place) -> bool {
+        lock(&self.slots).is_taken(place)
     }
 
     /// Marks the slots of a block that was found as taken. False when another block has any of them.

@@ -66,6 +66,11 @@ impl Slots {
         true
     }
 
+    pub(super) fn is_taken(&self, place: Place) -> bool {
+        let device = self.devices.get(usize::from(place.device));
+        device.and_then(|device| device.taken.get(place.slot as usize)).is_some_and(|taken| *taken)
+    }
+
     /// Gives slots back.
     pub(super) fn give_back(&mut self, place: Place, run: u32) {
         let Some(device) = self.devices.get_mut(usize::from(place.device)) else { return };

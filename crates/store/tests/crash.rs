@@ -1,0 +1,378 @@
+//! Crashes, failing and full disks at every point of a run: what comes back is what was promised.
+//!
+//! A world is a volume on faulty disks, some stripes, and a model that knows for each record all that may come back:
+//! what it was when the last flush ended well, and what it became since.
+
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod faulty;
+
+use faulty::{Fault, FaultyDisk, Random};
+use shipload_store::volume::Flushed;
+use shipload_store::{
+    BinRef, Budget, Cutoffs, Decision, Disk, KeptValues, LoadReport, LogConfig, Meta, Owner, SetId, Stripe,
+    Volume,
+};
+use shipload_value::{Digest, ParticleType, PartitionId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const KEYS: u64 = 60;
+const DISK_BYTES: u64 = 4 << 20;
+const STRIPES: usize = 64;
+
+/// Records of two partitions of two stripes.
+fn digest(key: u64) -> Digest {
+    let mut bytes = [0u8; 20];
+    bytes[0] = u8::try_from(3 + key % 2).unwrap();
+    bytes[2..10].copy_from_slice(&key.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    Digest(bytes)
+}
+
+/// What a record is: nothing, or the version that was written; the version says all about it.
+type Version = Option<u64>;
+
+fn value(version: u64) -> Vec<u8> {
+    let mut random = Random(version);
+    let length = match random.below(40) {
+        0 => 20_000 + random.below(30_000),
+        1..=20 => 500,
+        _ => 100 + random.below(2000),
+    };
+    let mut bytes = vec![u8::try_from(version % 251).unwrap(); usize::try_from(length).unwrap()];
+    bytes[..8].copy_from_slice(&version.to_le_bytes());
+    bytes
+}
+
+fn owner() -> Owner {
+    Owner { namespace: "test".to_owned(), cluster: String::new() }
+}
+
+fn config() -> LogConfig {
+    LogConfig { tombstones_min: 3, ..LogConfig::default() }
+}
+
+/// A life of the volume, between two crashes.
+struct Life {
+    disks: Vec<FaultyDisk>,
+    volume: Arc<Volume>,
+    stripes: Vec<Stripe>,
+}
+
+impl Life {
+    fn format(devices: usize) -> Vec<FaultyDisk> {
+        let names = ["a", "b", "c"];
+        let disks: Vec<_> = names[..devices].iter().map(|name| FaultyDisk::new(name, DISK_BYTES)).collect();
+        Volume::format(&boxed(&disks), *b"0123456789abcdef", &owner()).unwrap();
+        disks
+    }
+
+    fn begin(disks: Vec<FaultyDisk>, salt: u64) -> (Life, LoadReport) {
+        let volume = Arc::new(Volume::open(boxed(&disks), &owner(), salt).unwrap());
+        let stripe = |number| Stripe::attached(number, config(), Arc::clone(&volume));
+        let mut stripes: Vec<Stripe> = (0..64).map(stripe).collect();
+        let mut report = LoadReport::default();
+        for (device, &slots) in (0..).zip(volume.slot_counts()) {
+            // In two parts, the later one first: order must not matter.
+            for range in [slots / 2..slots, 0..slots / 2] {
+                report.merge(volume.load(device, range, |number, load| load(&mut stripes[number])).unwrap());
+            }
+        }
+        report.settle(&volume);
+        stripes.iter_mut().for_each(|stripe| stripe.finish_load(true));
+        stripes.iter().for_each(Stripe::assert_invariants);
+        (Life { disks, volume, stripes }, report)
+    }
+
+    fn flush(&mut self) -> Result<Flushed, shipload_store::Fault> {
+        let stripes = &mut self.stripes;
+        self.volume.flush(|number, take| take(&mut stripes[number]), || Ok(()))
+    }
+
+    fn stripe(&mut self, key: u64) -> &mut Stripe {
+        &mut self.stripes[3 + usize::try_from(key % 2).unwrap()]
+    }
+
+    fn version(&self, key: u64) -> Version {
+        let record = self.stripes[3 + usize::try_from(key % 2).unwrap()].get(&digest(key))?;
+        let bytes = record.bin(b"v").unwrap().value;
+        let version = u64::from_le_bytes(*bytes.first_chunk().unwrap());
+        assert_eq!(bytes, value(version), "a record is wholly what was written once");
+        assert_eq!(record.meta().last_update_ms, 1_000_000 - version, "times step back and must not matter");
+        Some(version)
+    }
+
+    fn is_dead(&self) -> bool {
+        self.disks.iter().any(FaultyDisk::is_dead)
+    }
+
+    fn crash(&self, random: &mut Random) -> Vec<FaultyDisk> {
+        self.disks.iter().map(|disk| disk.crash(random)).collect()
+    }
+}
+
+fn boxed(disks: &[FaultyDisk]) -> Vec<Box<dyn Disk>> {
+    disks.iter().map(|disk| Box::new(disk.clone()) as Box<dyn Disk>).collect()
+}
+
+/// What may come back: for each key what it was at the last good flush, and what it became since.
+#[derive(Default)]
+struct Model {
+    history: BTreeMap<u64, Vec<Version>>,
+}
+
+impl Model {
+    fn now(&self, key: u64) -> Version {
+        self.history.get(&key).and_then(|history| *history.last()?)
+    }
+
+    fn note(&mut self, key: u64, version: Version) {
+        self.history.entry(key).or_insert_with(|| vec![None]).push(version);
+    }
+
+    fn flushed(&mut self) {
+        for history in self.history.values_mut() {
+            history.drain(..history.len() - 1);
+        }
+    }
+
+    /// Checks what came back, and goes on from there.
+    fn check(&mut self, life: &Life, what: &str) {
+        for key in 0..KEYS {
+            let found = life.version(key);
+            let allowed = self.history.entry(key).or_insert_with(|| vec![None]);
+            assert!(allowed.contains(&found), "{what}: key {key} is {found:?}, may be {allowed:?}");
+            *allowed = vec![found];
+        }
+    }
+}
+
+struct World {
+    life: Life,
+    model: Model,
+    random: Random,
+    versions: u64,
+    seed: u64,
+    flush_errors: u64,
+}
+
+impl World {
+    fn new(seed: u64, devices: usize) -> World {
+        let (life, _) = Life::begin(Life::format(devices), seed);
+        World { life, model: Model::default(), random: Random(seed), versions: 0, seed, flush_errors: 0 }
+    }
+
+    fn step(&mut self) {
+        let key = self.random.below(KEYS);
+        match self.random.below(100) {
+            0..=54 => self.put(key),
+            55..=69 => {
+                let removed = self.life.stripe(key).remove(&digest(key));
+                if let Ok(removed) = removed {
+                    assert_eq!(removed.is_some(), self.model.now(key).is_some());
+                    if removed.is_some() {
+                        self.model.note(key, None);
+                    }
+                }
+            }
+            70..=79 => {
+                let _ = self.life.stripe(key).defrag(8000);
+            }
+            80..=84 => {
+                let flushes = self.life.volume.counts().flushes.load(std::sync::atomic::Ordering::Relaxed);
+                let _ = self.life.stripe(key).raid(20_000, flushes);
+            }
+            85..=87 => self.evict(key),
+            _ => self.flush(),
+        }
+    }
+
+    fn put(&mut self, key: u64) {
+        self.versions += 1;
+        let version = self.versions;
+        let value = value(version);
+        let bin = BinRef { name: b"v", kind: ParticleType::Blob, value: &value };
+        let meta = Meta { generation: 1, last_update_ms: 1_000_000 - version, ..Meta::default() };
+        if self.life.stripe(key).put(&digest(key), &meta, None, [bin].into_iter()).is_ok() {
+            self.model.note(key, Some(version));
+        }
+    }
+
+    fn evict(&mut self, key: u64) {
+        let partition = digest(key).partition();
+        let budget = Budget { entries: 3, removals: 3 };
+        let before: Vec<Digest> = ids(self.life.stripe(key), partition);
+        let _ = self.life.stripe(key).sweep(partition, None, budget, 0, &Cutoffs::new(), |_| Decision::Evict);
+        let after = ids(self.life.stripe(key), partition);
+        for gone in before.iter().filter(|digest| !after.contains(digest)) {
+            let key = (0..KEYS).find(|&key| digest(key) == *gone).unwrap();
+            self.model.note(key, None);
+        }
+    }
+
+    fn flush(&mut self) {
+        match self.life.flush() {
+            Ok(_) => self.model.flushed(),
+            Err(_) => self.flush_errors += 1,
+        }
+    }
+
+    /// The machine dies and comes back.
+    fn crash(&mut self, what: &str) {
+        let disks = self.life.crash(&mut self.random);
+        self.seed += 1;
+        let (life, report) = Life::begin(disks, self.seed);
+        assert!(report.skipped.len() < 20, "{what}: {:?}", report.skipped);
+        self.life = life;
+        self.model.check(&self.life, what);
+    }
+}
+
+fn ids(stripe: &Stripe, partition: PartitionId) -> Vec<Digest> {
+    stripe.scan(partition, None).map(|record| record.digest()).collect()
+}
+
+const STEPS: usize = 150;
+
+/// Runs a world up to the fault, then on, and lets it crash twice.
+fn run_with_fault(seed: u64, device: usize, operation: u64, fault: Fault) {
+    let what = format!("seed {seed} device {device} operation {operation} {fault:?}");
+    let mut world = World::new(seed, 2);
+    (0..STEPS).for_each(|_| world.step());
+    world.life.disks[device].arm(operation, fault);
+    for _ in 0..STEPS {
+        world.step();
+        if world.life.is_dead() {
+            break;
+        }
+    }
+    if fault == Fault::Full {
+        world.flush();
+        assert!(world.life.volume.fault().is_none(), "{what}: room came back");
+    }
+    if fault == Fault::Fails && world.flush_errors > 0 {
+        let operations: Vec<u64> = world.life.disks.iter().map(FaultyDisk::operations).collect();
+        (0..20).for_each(|_| world.step());
+        assert!(world.life.flush().is_err(), "{what}: out of service stays out of service");
+        let after: Vec<u64> = world.life.disks.iter().map(FaultyDisk::operations).collect();
+        assert_eq!(operations, after, "{what}: nothing is written any more");
+    }
+    world.crash(&what);
+    (0..STEPS).for_each(|_| world.step());
+    world.crash(&what);
+}
+
+#[test]
+fn whatever_fails_wherever_what_was_flushed_comes_back() {
+    let mut runs = 0;
+    for seed in 0..3 {
+        let mut world = World::new(seed, 2);
+        (0..STEPS).for_each(|_| world.step());
+        let before: Vec<u64> = world.life.disks.iter().map(FaultyDisk::operations).collect();
+        (0..STEPS).for_each(|_| world.step());
+        for (device, before) in before.into_iter().enumerate() {
+            for operation in 0..world.life.disks[device].operations() - before {
+                for fault in [Fault::Crash, Fault::Fails, Fault::Full] {
+                    run_with_fault(seed, device, operation, fault);
+                    runs += 1;
+                }
+            }
+        }
+    }
+    println!("{runs} runs");
+    assert!(runs > 500, "{runs}");
+}
+
+#[test]
+fn many_lives_of_one_volume() {
+    for seed in 100..104 {
+        let mut world = World::new(seed, 1);
+        let (mut freed, mut tombs) = (0, 0);
+        for life in 0..25 {
+            let steps = world.random.below(400);
+            (0..steps).for_each(|_| world.step());
+            world.life.stripes.iter().for_each(Stripe::assert_invariants);
+            let counts = world.life.volume.counts();
+            freed += counts.freed_blocks.load(std::sync::atomic::Ordering::Relaxed);
+            tombs = tombs.max(world.life.stripes.iter().map(Stripe::tombstones).sum());
+            if life % 3 == 0 {
+                // An orderly end: everything is flushed, and nothing may be missing.
+                world.flush();
+            }
+            world.crash(&format!("seed {seed} life {life}"));
+        }
+        assert!(freed > 100, "slots are used again: {freed}");
+        assert!(tombs > 0 && tombs <= 2 * KEYS, "tombstones come and go: {tombs}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_costs_one_record_and_is_told() {
+    let mut world = World::new(7, 1);
+    (0..200).for_each(|_| world.step());
+    world.flush();
+    let expected: Vec<Version> = (0..KEYS).map(|key| world.life.version(key)).collect();
+    let (mut told, mut silent) = (0, 0);
+    let mut used: Vec<usize> = Vec::new();
+    world.life.disks[0].damage(|bytes| used.extend((1 << 20..bytes.len()).filter(|&at| bytes[at] != 0)));
+    for round in 0..300u64 {
+        let mut random = Random(round);
+        let mut flipped = 0;
+        let disk = world.life.disks[0].damage(|bytes| {
+            flipped = used[usize::try_from(random.below(used.len() as u64)).unwrap()];
+            bytes[flipped] ^= 1 << random.below(8);
+        });
+        let (life, report) = Life::begin(vec![disk], 1000 + round);
+        told += report.skipped.len();
+        let header = flipped % (16 << 10) < 64;
+        let lost = (0..KEYS).filter(|&key| life.version(key) != expected[usize::try_from(key).unwrap()]);
+        let lost = lost.count();
+        assert!(lost <= 1 || header, "round {round}: a bit at {flipped} cost {lost} records");
+        silent += usize::from(lost > 0 && report.skipped.is_empty());
+    }
+    // A block's last record looks like one that was never wholly written; and wiped blocks are not looked at.
+    assert!(told > 80 && silent < told / 5, "{told} were told of, {silent} not");
+}
+
+#[test]
+fn what_is_kept_survives_any_crash_of_the_next_attempt() {
+    let kept = |cut_ms: u64| {
+        let mut kept = KeptValues::default();
+        for number in 0..cut_ms {
+            kept.sets.find_or_add(number.to_string().as_bytes()).unwrap();
+        }
+        kept.cutoffs.truncate_set(SetId::new(1).unwrap(), cut_ms);
+        kept
+    };
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let mut disks = Life::format(1);
+        let mut present = 0;
+        for round in 1..6 {
+            let (life, _) = Life::begin(disks.clone(), seed);
+            let found = life.volume.kept().unwrap();
+            present = found.cutoffs.set_ms(SetId::new(1).unwrap());
+            assert_eq!(found.sets.len() as u64, present);
+            disks[0].arm(random.below(4), Fault::Crash);
+            for cut_ms in present + 1..present + 1 + round {
+                match life.volume.keep(|| kept(cut_ms)) {
+                    Ok(()) => present = cut_ms,
+                    Err(_) => break,
+                }
+            }
+            disks = life.crash(&mut random);
+            let (life, _) = Life::begin(disks.clone(), seed);
+            let found = life.volume.kept().unwrap().cutoffs.set_ms(SetId::new(1).unwrap());
+            assert!(
+                found == present || found == present + 1,
+                "{found} is not {present} or the attempt after it"
+            );
+        }
+        assert!(present > 0);
+    }
+}
+
+#[test]
+fn stripes_are_as_many_as_the_test_thinks() {
+    assert_eq!(shipload_store::STRIPE_COUNT, STRIPES);
+}
