@@ -28,8 +28,6 @@ pub struct UnknownAddress {
 pub struct Bound {
     /// Clients: the first of the service addresses.
     pub service: SocketAddr,
-    /// Other nodes.
-    pub fabric: Option<SocketAddr>,
     /// Info as plain text.
     pub info: Option<SocketAddr>,
     /// Health and metrics.
@@ -60,9 +58,6 @@ pub(crate) fn open(
     let info = opener.one(Purpose::Info, NetworkKey::InfoAddress, NetworkKey::InfoPort, any_port)?;
     let info_bound = addresses_of(&info)?;
     opener.hand_to_first(info, Door::info)?;
-    let fabric = opener.one(Purpose::Fabric, NetworkKey::FabricAddress, NetworkKey::FabricPort, any_port)?;
-    let fabric_bound = addresses_of(&fabric)?;
-    opener.hand_to_first(fabric, Door::fabric)?;
     let http = opener.one(Purpose::Http, NetworkKey::HttpAddress, NetworkKey::HttpPort, any_port)?;
     let http_bound = addresses_of(&http)?;
     let first = service.first().copied().ok_or_else(|| UnknownAddress {
@@ -79,8 +74,7 @@ pub(crate) fn open(
         http: http_bound,
     };
     let (info, http_first) = (listen.info.first().copied(), listen.http.first().copied());
-    let fabric = fabric_bound.first().copied();
-    let bound = Bound { service: first, fabric, info, http: http_first, all: opener.all };
+    let bound = Bound { service: first, info, http: http_first, all: opener.all };
     Ok(Opened { bound, listen, doors: opener.doors, http })
 }
 
