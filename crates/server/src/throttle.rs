@@ -42,6 +42,8 @@ pub struct Throttles {
     pub accept: Throttle,
     /// A client that does not read its replies.
     pub stalled: Throttle,
+    /// A link between nodes was refused.
+    pub fabric: Throttle,
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ impl Node {
         *self.cluster.status.write() = Arc::new(Status { key: 0, epoch: 0, views: 0, integrity: false, ..Status::alone(me.0, 0) });
         self.cluster.joined.store(true, Ordering::Release);
         let incarnation = Incarnation(join.incarnation);
+        self.cluster.incarnation.store(join.incarnation, Ordering::Release);
         let settings = match join.founding {
             Founding::AtOnce => agreement::Settings { settle_ms: 0, ..agreement::Settings::default() },
             Founding::AfterMs(alone_ms) => agreement::Settings { alone_ms, ..agreement::Settings::default() },
@@ -117,6 +118,18 @@ impl Node {
         *control = Some(made);
         drop(control);
         self.cluster_tick(now, out);
+    }
+
+    /// Hash of the cluster's name: nodes of other clusters are told apart by it.
+    #[must_use]
+    pub fn cluster_hash(&self) -> u64 {
+        self.cluster_name().hash()
+    }
+
+    /// Which life of the node this is; 0 before it joined.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.cluster.incarnation.load(Ordering::Acquire)
     }
 
     fn cluster_name(&self) -> ClusterName {

@@ -61,6 +61,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Cluster {
     /// This node joined; it serves only what it masters.
     joined: AtomicBool,
+    incarnation: AtomicU64,
     control: Mutex<Option<Control>>,
     pub(crate) parking: Parking,
     deferred: Mutex<Vec<Deferred>>,
@@ -91,6 +92,7 @@ impl Cluster {
     pub(crate) fn new(worker: Worker, me: NodeId, alone: Status) -> Cluster {
         Cluster {
             joined: AtomicBool::new(false),
+            incarnation: AtomicU64::new(0),
             control: Mutex::new(None),
             parking: Parking::new(me),
             deferred: Mutex::default(),
@@ -146,7 +148,7 @@ impl Cluster {
     }
 
     /// The next tick takes this along, and it comes soon.
-    pub(crate) fn do_later(&self, out: &mut Outgoing) {
+    pub fn do_later(&self, out: &mut Outgoing) {
         if !out.is_empty() {
             self.later.lock().append(out);
             self.wake();

@@ -108,7 +108,7 @@ impl Scraper {
         let peer = Peer { address: here, local: here };
         match self.shared.node.execute(&mut self.worker, &frame, &peer, now, &mut out) {
             Executed::Done { .. } => {}
-            Executed::Query(_) | Executed::Close => return String::new(),
+            Executed::Query(_) | Executed::Parked | Executed::Close => return String::new(),
         }
         let text = String::from_utf8_lossy(out.get(HEADER_SIZE..).unwrap_or_default());
         text.trim_end().split_once('\t').map_or_else(String::new, |(_, value)| value.to_owned())

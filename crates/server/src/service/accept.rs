@@ -32,6 +32,11 @@ impl Door {
         Door::new(listener, Protocol::InfoUnknown)
     }
 
+    /// A door for other nodes.
+    pub(crate) fn fabric(listener: std::net::TcpListener) -> std::io::Result<Door> {
+        Door::new(listener, Protocol::Fabric)
+    }
+
     /// A door for tools, without records.
     pub(crate) fn admin(listener: std::net::TcpListener) -> std::io::Result<Door> {
         Door::new(listener, Protocol::Admin)

@@ -26,6 +26,8 @@ pub(crate) enum Protocol {
     InfoText,
     /// Info commands in frames; other frames are refused.
     InfoFrames,
+    /// Messages between nodes; such connections are links and never [`Connection`]s.
+    Fabric,
 }
 
 /// What the event loop does with a connection after its turn.
@@ -93,6 +95,10 @@ pub(super) struct Connection {
     /// What the thread's sum of held memory contains for this connection.
     pub(super) accounted: usize,
     running: Option<Box<Running>>,
+    /// A request waits for its answer from other nodes.
+    parked: bool,
+    /// That answer, until it is sent.
+    answer: Vec<u8>,
 }
 
 impl Connection {
@@ -121,7 +127,24 @@ impl Connection {
             unsent: Unsent::default(),
             accounted: 0,
             running: None,
+            parked: false,
+            answer: Vec::new(),
         }
+    }
+
+    /// A request waits for its answer from other nodes; nothing else is executed meanwhile.
+    pub(super) fn park(&mut self) {
+        self.parked = true;
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        self.parked
+    }
+
+    /// The answer is there; the next turn sends it.
+    pub(super) fn unpark(&mut self, answer: Vec<u8>) {
+        self.parked = false;
+        self.answer = answer;
     }
 
     /// First half of a turn: sends what waits, executes what is there, and appends the answers to the thread's
@@ -130,6 +153,10 @@ impl Connection {
         desk.own_from = desk.output.len();
         let sent = self.unsent.flush(&mut self.socket)?;
         self.touch(sent, desk);
+        if !self.answer.is_empty() {
+            desk.output.append(&mut self.answer);
+            self.answer = Vec::new();
+        }
         self.step_query(desk);
         if self.pending && self.is_open(desk) {
             self.execute_inbox(desk);
@@ -166,19 +193,19 @@ impl Connection {
         self.inbox.capacity() + self.unsent.held()
     }
 
-    /// Whether a query is being answered.
+    /// Whether a request is being answered that takes longer than a turn.
     pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
+        self.running.is_some() || self.parked
     }
 
     /// Whether another thread may take over: nothing is under way, only leftovers may wait.
     pub(super) fn can_move(&self) -> bool {
-        self.running.is_none() && self.closing.is_none() && !self.queued
+        self.running.is_none() && self.closing.is_none() && !self.queued && !self.parked
     }
 
     /// Whether the next request may be executed.
     pub(super) fn is_open(&self, desk: &Desk) -> bool {
-        self.running.is_none() && self.closing.is_none() && self.room(desk) > 0
+        self.running.is_none() && self.closing.is_none() && !self.parked && self.room(desk) > 0
     }
 
     /// From now on the connection answers this query and nothing else.
@@ -229,7 +256,7 @@ impl Connection {
                 (_, mono_ns) => Next::At(mono_ns),
             };
         }
-        if self.closing.is_some() || self.room(desk) == 0 {
+        if self.closing.is_some() || self.parked || self.room(desk) == 0 {
             return Next::Rest;
         }
         if self.pending || (self.readable && !desk.draining) {

@@ -13,6 +13,7 @@ use super::connection::{Connection, Protocol};
 use mio::Waker;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
+use shipload_node::cluster::{Outgoing, Reply};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +27,10 @@ pub(super) enum Mail {
     Moved(Box<Connection>),
     /// Hand so many connections to that thread.
     Give { count: usize, to: usize },
+    /// Send and answer this.
+    Carry(Box<Outgoing>),
+    /// Answers of parked requests of that thread's connections.
+    Replies(Vec<Reply>),
 }
 
 /// One service thread as the others see it.
@@ -108,10 +113,15 @@ impl Crew {
         let Some(seat) = self.seats.get(to) else { return };
         match mail {
             Mail::Newcomer { .. } | Mail::Moved(_) => self.arrive(to),
-            Mail::Give { .. } => {}
+            Mail::Give { .. } | Mail::Carry(_) | Mail::Replies(_) => {}
         }
         seat.mail.lock().push(mail);
         let _ = seat.waker.wake();
+    }
+
+    /// Has a thread send and answer what came of something outside of the service threads.
+    pub(crate) fn carry(&self, outgoing: Outgoing) {
+        self.send(0, Mail::Carry(Box::new(outgoing)));
     }
 
     /// Empties a thread's box.

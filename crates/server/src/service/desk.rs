@@ -1,8 +1,10 @@
 //! What a service thread has at hand while it serves one connection after the other.
 
+use super::timers::Owner;
 use crate::clock::{Clock, Start};
 use crate::throttle::Throttles;
 use crate::tuning::Tuning;
+use shipload_node::cluster::Requester;
 use shipload_node::{Node, Now, Timing, Worker};
 use shipload_wire::Limits;
 use std::sync::Arc;
@@ -102,6 +104,13 @@ impl Desk {
         self.now = self.clock.now();
         self.turn_mono_ns = self.now.mono_ns;
         self.turn_mono_ns
+    }
+
+    /// The next requests are those of this connection.
+    pub(super) fn serve(&mut self, thread: usize, owner: Owner) {
+        let thread = u32::try_from(thread).unwrap_or(u32::MAX);
+        let Owner { slot, serial } = owner;
+        self.worker.set_requester(Requester::Client { thread, slot: slot as u64, serial });
     }
 
     /// The monotonic clock just now, without changing the time that commands see.

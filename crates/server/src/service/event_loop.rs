@@ -7,6 +7,7 @@ use super::accept::{self, Door};
 use super::connection::{Connection, Next, Protocol, Reason};
 use super::crew::{Crew, Mail};
 use super::desk::{Desk, Shared};
+use super::fabric::{FIRST_LINK, Links};
 use super::timers::{Owner, Timers};
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -39,12 +40,13 @@ const FIRST_DOOR: usize = usize::MAX - 1024;
 /// One service thread's sockets.
 #[derive(Debug)]
 pub(crate) struct EventLoop {
-    poll: Poll,
+    pub(super) poll: Poll,
     /// All threads, and the number of this one.
-    crew: Arc<Crew>,
-    number: usize,
+    pub(super) crew: Arc<Crew>,
+    pub(super) number: usize,
     doors: Vec<Door>,
-    connections: Slab<Connection>,
+    pub(super) connections: Slab<Connection>,
+    pub(super) links: Links,
     /// Connections with more to do, in the order of their next turns.
     again: VecDeque<usize>,
     timers: Timers,
@@ -54,7 +56,7 @@ pub(crate) struct EventLoop {
     next_sweep_mono_ns: u64,
     /// When draining ends, once the server stops.
     drained_by_mono_ns: Option<u64>,
-    desk: Desk,
+    pub(super) desk: Desk,
 }
 
 /// A thread's epoll instance and doors, before the threads know of each other.
@@ -85,6 +87,7 @@ impl EventLoop {
             number,
             doors: station.doors,
             connections: Slab::new(),
+            links: Links::default(),
             again: VecDeque::new(),
             timers: Timers::default(),
             turned: Vec::new(),
@@ -108,10 +111,12 @@ impl EventLoop {
                 self.ready(event);
             }
             self.turns_again();
+            self.links_again();
             while let Some(owner) = self.timers.due(self.desk.now.mono_ns) {
                 self.wake_owner(owner);
             }
             self.settle();
+            self.serve_cluster();
             self.accept_late();
             self.sweep();
             if self.desk.shared.is_stopping() && self.is_drained() {
@@ -123,7 +128,7 @@ impl EventLoop {
 
     /// How long the loop may wait for events.
     fn patience(&self) -> Duration {
-        if !self.again.is_empty() || self.doors.iter().any(|door| door.waiting && door.retry_mono_ns == 0) {
+        if !self.again.is_empty() || self.links.wants_turn() || self.doors.iter().any(|door| door.waiting && door.retry_mono_ns == 0) {
             return Duration::ZERO;
         }
         let mono_ns = self.desk.now.mono_ns;
@@ -139,6 +144,7 @@ impl EventLoop {
         match event.token() {
             WAKE => self.read_mail(),
             Token(token) if token >= FIRST_DOOR => self.accept(token - FIRST_DOOR),
+            Token(token) if token >= FIRST_LINK => self.link_ready(token - FIRST_LINK, event),
             Token(slot) => {
                 let Some(connection) = self.connections.get_mut(slot) else { return };
                 connection.readable |= event.is_readable() || event.is_read_closed();
@@ -153,10 +159,11 @@ impl EventLoop {
     }
 
     /// First half of a connection's turn.
-    fn turn(&mut self, slot: usize) {
+    pub(super) fn turn(&mut self, slot: usize) {
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let owner = Owner { slot, serial: connection.serial };
         let from = self.desk.output.len();
+        self.desk.serve(self.number, owner);
         if connection.exchange(&mut self.desk).is_err() {
             self.close(slot, Reason::Peer);
             return;
@@ -169,7 +176,7 @@ impl EventLoop {
     }
 
     /// Second half of the turns since the last call: replies leave.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let mut turned = std::mem::take(&mut self.turned);
         for (owner, own) in turned.drain(..) {
             // A slot may have been closed since, and used again for somebody else.
@@ -254,6 +261,9 @@ impl EventLoop {
     /// Finds a thread for a new connection.
     fn welcome(&mut self, door: usize, socket: TcpStream, address: SocketAddr) {
         let Some(door) = self.doors.get(door) else { return };
+        if door.protocol == Protocol::Fabric {
+            return self.welcome_link(socket, address);
+        }
         if !accept::admit(&self.desk.shared, address, self.desk.now.mono_ns) {
             return;
         }
@@ -308,6 +318,8 @@ impl EventLoop {
                     }
                 }
                 Mail::Give { count, to } => self.give(count, to),
+                Mail::Carry(outgoing) => self.carry_out(*outgoing),
+                Mail::Replies(replies) => replies.into_iter().for_each(|reply| self.give_answer(reply)),
             }
         }
     }
@@ -338,6 +350,7 @@ impl EventLoop {
         if mono_ns < self.next_sweep_mono_ns {
             return;
         }
+        self.sweep_links();
         let shared = Arc::clone(&self.desk.shared);
         let idle_ns =
             shared.node.config().service.number(ServiceKey::ProtoFdIdleMs).saturating_mul(1_000_000);

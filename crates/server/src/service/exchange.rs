@@ -45,7 +45,11 @@ impl Connection {
         }
         match self.protocol {
             Protocol::InfoText => text::execute_line(self, rest, desk),
-            Protocol::Client | Protocol::Admin | Protocol::InfoUnknown | Protocol::InfoFrames => {
+            Protocol::Client
+            | Protocol::Admin
+            | Protocol::InfoUnknown
+            | Protocol::InfoFrames
+            | Protocol::Fabric => {
                 self.execute_frame(rest, desk)
             }
         }
@@ -75,6 +79,7 @@ impl Connection {
             Protocol::Client => true,
             Protocol::Admin => kind == frame::INFO || kind == frame::ADMIN,
             Protocol::InfoUnknown | Protocol::InfoText | Protocol::InfoFrames => kind == frame::INFO,
+            Protocol::Fabric => false,
         }
     }
 
@@ -84,6 +89,7 @@ impl Connection {
         match shared.node.execute(worker, frame, &self.peer, *now, output) {
             Executed::Done { timing } => desk.finish_command(timing),
             Executed::Query(job) => self.start_query(job, desk),
+            Executed::Parked => self.park(),
             Executed::Close => self.refuse("a request that ends the connection", desk),
         }
     }
