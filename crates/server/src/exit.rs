@@ -13,6 +13,8 @@ pub enum Exit {
     Address = 3,
     /// The machine does not give what is needed: threads, file descriptors, log files.
     Environment = 4,
+    /// Files, devices or the data directory can't be used.
+    Storage = 5,
     /// A second signal came while the first one was being followed.
     Impatient = 130,
 }

@@ -33,7 +33,7 @@ impl Bell {
     }
 
     /// Waits so long, or until the bell rings; whether it did.
-    fn wait(&self, patience: Duration) -> bool {
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
         let mut rung = self.rung.lock();
         if !*rung {
             self.sound.wait_for(&mut rung, patience);

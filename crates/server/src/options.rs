@@ -36,6 +36,8 @@ pub struct Options {
     pub namespaces: Vec<String>,
     /// `--set PATH=VALUE`, such as `namespace.test.default-ttl=30`.
     pub settings: Vec<String>,
+    /// `--data`: where the node keeps its id and the records of namespaces without files of their own.
+    pub data: Option<PathBuf>,
     /// `--service-threads`.
     pub service_threads: Option<u64>,
     /// `--log-level`: a level, or directives of `tracing`'s filter.

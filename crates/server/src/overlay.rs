@@ -124,6 +124,10 @@ impl Overlay<'_> {
                 self.replace(origin, key, &port.to_string())?;
             }
         }
+        if let Some(data) = &options.data {
+            let put = self.config.service.put(ServiceKey::DataDirectory, &data.display().to_string());
+            put.map_err(|error| flag("--data", error))?;
+        }
         if let Some(threads) = options.service_threads {
             let put = self.config.service.put(ServiceKey::ServiceThreads, &threads.to_string());
             put.map_err(|error| flag("--service-threads", error))?;

@@ -70,6 +70,7 @@ fn serve(Configured { config, warnings }: Configured, control: LogControl) -> Ex
             let exit = match &error {
                 StartError::Listen(_) | StartError::Address(_) => Exit::Address,
                 StartError::Config(_) | StartError::NodeId(_) => Exit::BadConfiguration,
+                StartError::Storage(_) => Exit::Storage,
                 StartError::Machine(_) => Exit::Environment,
             };
             refuse(exit, &error.to_string())

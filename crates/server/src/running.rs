@@ -5,6 +5,7 @@
 
 use crate::clock::Start;
 use crate::cluster::{self, Gossip};
+use crate::disk::{self, Storage, StorageError};
 use crate::exit;
 use crate::host::{identity, load, memory};
 use crate::http;
@@ -38,6 +39,9 @@ pub enum StartError {
     /// `node-id` is no hexadecimal number.
     #[error("configuration: node-id '{0}' is no id; allowed: 1 to 16 hexadecimal digits, not all 0")]
     NodeId(String),
+    /// Files, devices or the data directory can't be used.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
     /// Threads or epoll instances can't be made.
     #[error("the machine does not give what is needed: {0}")]
     Machine(#[from] io::Error),
@@ -68,12 +72,20 @@ impl Launch {
     pub fn start(self) -> Result<Running, StartError> {
         let start = Start::now();
         let node_id = parse_node_id(&self.config.service.text(ServiceKey::NodeId))?;
+        share_memory(&self.config);
+        let storage = Storage::open(&self.config)?;
         let threads = thread_count(&self.config);
         let Opened { bound, listen, doors, heartbeat, http } =
             open(&self.config.network, threads, self.any_port)?;
-        share_memory(&self.config);
+        let node_id = match storage.directory() {
+            Some(directory) => {
+                Some(identity::kept(directory, node_id, bound.service).map_err(StorageError::from)?)
+            }
+            None => node_id,
+        };
         let identity = identity::identify(node_id, bound.service);
         let node = Node::new(self.config, identity)?;
+        storage.attach(&node)?;
         tell(&node, start, listen);
         node.functions.pool.set_clock(Arc::new(move || start.elapsed_ns()));
         let shared = Arc::new(Shared::new(node, self.tuning, start));
@@ -91,6 +103,7 @@ impl Launch {
             bell: Arc::new(Bell::default()),
             gossip: Some(gossip),
             http_stop: None,
+            _storage: storage,
             threads: Vec::new(),
         };
         for (number, station) in stations.into_iter().enumerate() {
@@ -98,6 +111,7 @@ impl Launch {
             running.spawn(format!("service-{number}"), move || service.run())?;
         }
         running.spawn_maintenance()?;
+        running.spawn_flush()?;
         running.spawn_http(http)?;
         Ok(running)
     }
@@ -112,6 +126,8 @@ pub struct Running {
     bell: Arc<Bell>,
     gossip: Option<Gossip>,
     http_stop: Option<oneshot::Sender<()>>,
+    /// Held for its lock.
+    _storage: Storage,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -168,6 +184,7 @@ impl Running {
         }
         // Requests that wait for other nodes have needed its time until now.
         drop(self.gossip.take());
+        disk::flush_all(&self.shared.node);
     }
 
     fn spawn(
@@ -189,6 +206,14 @@ impl Running {
         let (shared, crew, bell) = (Arc::clone(&self.shared), Arc::clone(&self.crew), Arc::clone(&self.bell));
         self.spawn("maintenance".to_owned(), move || {
             maintenance::run(&shared, &crew, &bell);
+            Ok(())
+        })
+    }
+
+    fn spawn_flush(&mut self) -> Result<(), StartError> {
+        let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bell));
+        self.spawn("flush".to_owned(), move || {
+            disk::run_flush(&shared, &bell);
             Ok(())
         })
     }

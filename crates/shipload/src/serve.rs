@@ -11,16 +11,19 @@ use std::process::ExitCode;
 /// What follows the flags in the help.
 pub(crate) const EXAMPLES: &str = "\
 Without a file there is one namespace, `test`, in memory, on 127.0.0.1 (in a container: on all interfaces).
+With --data its records survive restarts.
 
 Examples:
   shipload serve
   shipload serve --address any --port 3100 --namespace test:default-ttl=3600
   shipload serve --address any --seed db:3002 --seed 10.0.0.7:3002
+  shipload serve --data /var/lib/shipload
   shipload serve --config aerospike.conf --set service.proto-fd-max=50000
   shipload serve --config aerospike.conf --check
 
 Exit statuses: 0 stopped by SIGTERM or SIGINT, 2 the configuration can't be used, 3 an address or port can't be
-opened, 4 the machine does not give what is needed, 130 a second signal came. SIGHUP opens log files anew.";
+opened, 4 the machine does not give what is needed, 5 files, devices
+or the data directory can't be used, 130 a second signal came. SIGHUP opens log files anew.";
 
 /// Flags of `shipload serve`.
 #[derive(Debug, clap::Args)]
@@ -62,6 +65,9 @@ pub(crate) struct Args {
     /// A setting by its path in the configuration, such as namespace.test.default-ttl=30
     #[arg(long, env = "SHIPLOAD_SET", value_name = "PATH=VALUE", value_delimiter = ',')]
     set: Vec<String>,
+    /// Directory for records and the node's id; without it, and without files in the configuration, all is in memory
+    #[arg(long, env = "SHIPLOAD_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Threads that serve clients, 0 for one for each processor [default: 0]
     #[arg(long, env = "SHIPLOAD_SERVICE_THREADS", value_name = "N")]
     service_threads: Option<u64>,
@@ -117,6 +123,7 @@ fn options(args: &Args) -> Options {
         seeds: args.seed.clone(),
         namespaces: args.namespace.clone(),
         settings: args.set.clone(),
+        data: args.data.clone(),
         service_threads: args.service_threads,
         log_level: args.log_level.clone(),
         log_format: match args.log_format {

@@ -163,7 +163,7 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
 }
 
 /// Makes the names in the directory of `path` durable.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(parent)?.sync_all() {
         // Some network file systems have no notion of syncing a directory.

@@ -52,6 +52,8 @@ pub(super) enum Reason {
     Misuse,
     /// The server stops.
     Stop,
+    /// Its writes can't be put on stable storage.
+    Lost,
 }
 
 /// A query whose answer is being sent.
@@ -174,6 +176,10 @@ impl Connection {
 
     /// Second half of a turn: sends the connection's part of the thread's output, and says what comes next.
     pub(super) fn settle(&mut self, desk: &mut Desk, own: Range<usize>) -> Next {
+        if desk.lost {
+            // Whether the writes hold is unknown, and silence is what says so.
+            return Next::Close(Reason::Lost);
+        }
         let next = match self.unsent.send(&mut self.socket, &mut desk.output, own) {
             Ok(sent) => {
                 self.touch(sent, desk);

@@ -72,6 +72,8 @@ pub(super) struct Desk {
     pub(super) now: Now,
     /// Bytes that the thread's connections hold in buffers of their own.
     pub(super) held: usize,
+    /// Writes of this turn could not be put on stable storage: no reply may leave.
+    pub(super) lost: bool,
     /// The server ends: nothing more is read.
     pub(super) draining: bool,
     clock: Clock,
@@ -92,6 +94,7 @@ impl Desk {
             own_from: 0,
             now,
             held: 0,
+            lost: false,
             draining: false,
             clock,
             turn_mono_ns: now.mono_ns,
@@ -125,6 +128,11 @@ impl Desk {
             let elapsed_ns = self.now.mono_ns.saturating_sub(self.turn_mono_ns);
             self.shared.node.record_latency(&self.worker, timing, elapsed_ns);
         }
+    }
+
+    /// Puts the writes since the last call on stable storage where that is promised, before their replies leave.
+    pub(super) fn commit(&mut self) {
+        self.lost = self.worker.take_uncommitted() && self.shared.node.commit().is_err();
     }
 
     /// Counts the time of a command that took several turns.

@@ -177,6 +177,7 @@ impl EventLoop {
 
     /// Second half of the turns since the last call: replies leave.
     pub(super) fn settle(&mut self) {
+        self.desk.commit();
         let mut turned = std::mem::take(&mut self.turned);
         for (owner, own) in turned.drain(..) {
             // A slot may have been closed since, and used again for somebody else.

@@ -1,0 +1,130 @@
+//! A file or raw device as the store sees it.
+
+use super::StorageError;
+use rustix::io::Errno;
+use shipload_store::volume::{DEVICE_HEADER_SIZE, SLOTS_AT};
+use shipload_store::{Disk, DiskError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::path::{Path, PathBuf};
+
+/// A raw device counts as empty when its first bytes and so many places spread over it are zero.
+const SAMPLES: u64 = 4096;
+
+/// An open file or device that no other process may use.
+#[derive(Debug)]
+pub(super) struct FileDisk {
+    name: String,
+    file: File,
+    size: u64,
+}
+
+impl FileDisk {
+    /// Opens what is there.
+    pub(super) fn open(path: &Path) -> Result<FileDisk, StorageError> {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        FileDisk::locked(path, file.map_err(|error| io_error(path, error))?)
+    }
+
+    /// Makes a file of so many bytes that goes by the name of `path` once [`place_beside`] has been renamed to it.
+    pub(super) fn create(path: &Path, size: u64) -> Result<FileDisk, StorageError> {
+        let beside = beside(path);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&beside);
+        let file = file.and_then(|file| file.set_len(size).map(|()| file));
+        FileDisk::locked(path, file.map_err(|error| io_error(&beside, error))?)
+    }
+
+    fn locked(path: &Path, mut file: File) -> Result<FileDisk, StorageError> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StorageError::Taken(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(io_error(path, error)),
+        }
+        let size = file.seek(SeekFrom::End(0)).map_err(|error| io_error(path, error))?;
+        Ok(FileDisk { name: path.display().to_string(), file, size })
+    }
+
+    /// Whether nothing but zeros is found in the places that are looked at.
+    pub(super) fn is_blank(&self, path: &Path) -> Result<bool, StorageError> {
+        let mut start = vec![0; usize::try_from(SLOTS_AT.min(self.size)).unwrap_or(0)];
+        let mut sample = [0; DEVICE_HEADER_SIZE];
+        let step = (self.size / SAMPLES).max(1 << 20);
+        let zero = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
+        self.file.read_exact_at(&mut start, 0).map_err(|error| io_error(path, error))?;
+        let mut blank = zero(&start);
+        let mut at = step;
+        while blank && at + DEVICE_HEADER_SIZE as u64 <= self.size {
+            self.file.read_exact_at(&mut sample, at).map_err(|error| io_error(path, error))?;
+            blank = zero(&sample);
+            at += step;
+        }
+        Ok(blank)
+    }
+}
+
+/// What is found under a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nothing, or an empty file.
+    Nothing,
+    /// A file with something in it.
+    File,
+    /// A raw device.
+    Device,
+}
+
+/// Looks what is there.
+pub(super) fn kind(path: &Path) -> Result<Kind, StorageError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.file_type().is_block_device() => Ok(Kind::Device),
+        Ok(metadata) if metadata.is_file() && metadata.len() == 0 => Ok(Kind::Nothing),
+        Ok(metadata) if metadata.is_file() => Ok(Kind::File),
+        Ok(_) => {
+            Err(io_error(path, io::Error::new(ErrorKind::InvalidInput, "neither a file nor a block device")))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Kind::Nothing),
+        Err(error) => Err(io_error(path, error)),
+    }
+}
+
+/// Where a file is made before it gets its name.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+pub(super) fn io_error(path: &Path, error: io::Error) -> StorageError {
+    StorageError::Io { path: path.to_owned(), error }
+}
+
+impl Disk for FileDisk {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.file.read_exact_at(buffer, offset).map_err(failed)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        self.file.write_all_at(bytes, offset).map_err(failed)
+    }
+
+    fn sync(&self) -> Result<(), DiskError> {
+        self.file.sync_data().map_err(failed)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the shape that map_err wants")]
+fn failed(error: io::Error) -> DiskError {
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => DiskError::Full,
+        _ => DiskError::Failed(error.to_string()),
+    }
+}

@@ -1,0 +1,137 @@
+//! Opening the storage that the configuration names: data directory, files, devices.
+//!
+//! Guarantees: what is there is opened and checked before anything is written; what is not there is made under another
+//! name and gets its own only when it is whole. Either all devices of a namespace are made or none.
+
+use super::file::{self, FileDisk, Kind, io_error};
+use super::small::sync_directory;
+use super::{DataDirectory, StorageError, load};
+use shipload_node::Node;
+use shipload_node::config::{Config, NamespaceConfig, NamespaceKey, ServiceKey};
+use shipload_store::{Disk, Owner, Volume};
+use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of a file whose size nothing else says.
+const FILE_BYTES: u64 = 1 << 30;
+
+/// The opened storage of a node.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    directory: Option<DataDirectory>,
+    /// For each namespace its volume; none in memory.
+    volumes: Vec<Option<Arc<Volume>>>,
+}
+
+impl Storage {
+    /// Opens what the configuration names, and makes what is not there yet.
+    pub(crate) fn open(config: &Config) -> Result<Storage, StorageError> {
+        let path = config.service.text(ServiceKey::DataDirectory);
+        let directory = (!path.is_empty()).then(|| DataDirectory::take(Path::new(&path))).transpose()?;
+        let cluster = match config.service.text(ServiceKey::ClusterName) {
+            name if name == "null" => String::new(),
+            name => name,
+        };
+        let open = |namespace: &Arc<NamespaceConfig>| {
+            let owner = Owner { namespace: namespace.name().to_owned(), cluster: cluster.clone() };
+            let paths = paths(namespace, directory.as_ref());
+            if paths.is_empty() { Ok(None) } else { volume(namespace, &paths, &owner).map(Some) }
+        };
+        let volumes = config.namespaces().iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Storage { directory, volumes })
+    }
+
+    /// The node's data directory, if it has one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.as_ref().map(DataDirectory::path)
+    }
+
+    /// Puts the node's namespaces on their volumes and loads their records.
+    pub(crate) fn attach(&self, node: &Node) -> Result<(), StorageError> {
+        for (namespace, volume) in node.namespaces().iter().zip(&self.volumes) {
+            if let Some(volume) = volume {
+                load::load(namespace, volume)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a namespace's records lie; nothing for memory alone.
+fn paths(namespace: &NamespaceConfig, directory: Option<&DataDirectory>) -> Vec<PathBuf> {
+    let given = |key| namespace.keys.list(key).into_iter().map(PathBuf::from);
+    let mut paths: Vec<PathBuf> = given(NamespaceKey::File).chain(given(NamespaceKey::Device)).collect();
+    if let (true, Some(directory)) = (paths.is_empty(), directory) {
+        paths.push(directory.path().join(format!("{}.records", namespace.name())));
+    }
+    paths
+}
+
+fn volume(
+    namespace: &NamespaceConfig,
+    paths: &[PathBuf],
+    owner: &Owner,
+) -> Result<Arc<Volume>, StorageError> {
+    let (mut there, mut missing) = (Vec::new(), Vec::new());
+    for path in paths {
+        match file::kind(path)? {
+            Kind::Nothing => missing.push(path),
+            Kind::File => there.push((path, FileDisk::open(path)?)),
+            Kind::Device => {
+                let disk = FileDisk::open(path)?;
+                // A blank device counts as not there: it is made one of ours.
+                if disk.is_blank(path)? { missing.push(path) } else { there.push((path, disk)) }
+            }
+        }
+    }
+    if let (Some((there, _)), Some(missing)) = (there.first(), missing.first()) {
+        let (missing, there) = (missing.to_path_buf(), there.to_path_buf());
+        return Err(StorageError::Missing { missing, there });
+    }
+    let disks = if missing.is_empty() {
+        there.into_iter().map(|(_, disk)| Box::new(disk) as Box<dyn Disk>).collect()
+    } else {
+        make(namespace, &missing, owner)?
+    };
+    Ok(Arc::new(Volume::open(disks, owner, random(1))?))
+}
+
+/// Makes the devices of a new volume.
+fn make(
+    namespace: &NamespaceConfig,
+    paths: &[&PathBuf],
+    owner: &Owner,
+) -> Result<Vec<Box<dyn Disk>>, StorageError> {
+    let size = match (namespace.number(NamespaceKey::Filesize), namespace.number(NamespaceKey::DataSize)) {
+        (0, 0) => FILE_BYTES,
+        (0, share) => (share / paths.len() as u64) >> 20 << 20,
+        (size, _) => size,
+    };
+    let mut disks: Vec<Box<dyn Disk>> = Vec::new();
+    for path in paths {
+        let device = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+        let disk = if device { FileDisk::open(path) } else { FileDisk::create(path, size) };
+        disks.push(Box::new(disk?));
+    }
+    let id = (u128::from(random(2)) << 64) | u128::from(random(3));
+    let formatted = Volume::format(&disks, id.to_le_bytes(), owner);
+    for path in paths.iter().filter(|path| file::beside(path).exists()) {
+        if formatted.is_err() {
+            // It was made a moment ago and holds nothing.
+            let _ = fs::remove_file(file::beside(path));
+            continue;
+        }
+        let named = fs::rename(file::beside(path), path).and_then(|()| sync_directory(path));
+        named.map_err(|error| io_error(path, error))?;
+    }
+    formatted?;
+    tracing::info!(namespace = owner.namespace, devices = paths.len(), "new storage made");
+    Ok(disks)
+}
+
+/// Random bits: the standard library seeds its hash tables with them.
+fn random(number: u64) -> u64 {
+    RandomState::new().hash_one(number)
+}
