@@ -77,8 +77,9 @@ impl ListenError {
         let flag = self.purpose.flag();
         match self.error.kind() {
             io::ErrorKind::AddrInUse => format!(
-                "already in use by another process; stop that one (`ss -ltnp sport = :{port}` shows it) \
-                 or choose another port with {flag}"
+                "already in use by another process; stop that one (`ss -{}p sport = :{port}` shows it) \
+                 or choose another port with {flag}",
+                if self.purpose == Purpose::Heartbeat { "lun" } else { "ltn" }
             ),
             io::ErrorKind::AddrNotAvailable => format!(
                 "this machine has no address {}; choose one of its own with --address, \

@@ -5,6 +5,7 @@
 use crate::cluster::SeedAddress;
 use crate::conf;
 use crate::options::{ConfigureError, Configured, Options};
+use crate::ports;
 use shipload_node::config::{Config, ConfigError, NamespaceKey, NetworkKey, NetworkPart, Scope, ServiceKey};
 use std::sync::Arc;
 
@@ -143,7 +144,7 @@ impl Overlay<'_> {
         if seeds.is_empty() {
             return Ok(());
         }
-        let own = u16::try_from(self.config.network.number(NetworkKey::HeartbeatPort)).unwrap_or(0);
+        let own = ports::between_nodes(&self.config.network, NetworkKey::HeartbeatPort);
         let mut parsed = Vec::new();
         for value in seeds {
             let allowed = "HOST:PORT, such as db:3002, 10.0.0.1:3002 or [fd00::1]:3002";

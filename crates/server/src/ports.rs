@@ -9,6 +9,9 @@ use shipload_node::config::{NetworkKey, Values};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use thiserror::Error;
 
+/// The default of the service port.
+const SERVICE_PORT: u16 = 3000;
+
 /// A word in an `address` line that stands for no address of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
@@ -151,25 +154,48 @@ impl Opener<'_> {
         u16::try_from(self.network.number(key)).unwrap_or(0)
     }
 
-    /// The addresses of a list of words; those of the service port when the list is empty.
     fn ips(&self, purpose: Purpose, key: NetworkKey) -> Result<Vec<IpAddr>, UnknownAddress> {
-        let mut words = self.network.list(key);
-        if words.is_empty() {
-            words = self.network.list(NetworkKey::ServiceAddress);
+        ips(self.network, purpose, key)
+    }
+}
+
+/// The addresses of a list of words; those of the service port when the list is empty.
+pub(crate) fn ips(
+    network: &Values<NetworkKey>,
+    purpose: Purpose,
+    key: NetworkKey,
+) -> Result<Vec<IpAddr>, UnknownAddress> {
+    let mut words = network.list(key);
+    if words.is_empty() {
+        words = network.list(NetworkKey::ServiceAddress);
+    }
+    let mut ips: Vec<IpAddr> = Vec::new();
+    for word in words {
+        let found = interfaces::resolve(&word);
+        if found.is_empty() {
+            return Err(UnknownAddress { purpose, word });
         }
-        let mut ips: Vec<IpAddr> = Vec::new();
-        for word in words {
-            let found = interfaces::resolve(&word);
-            if found.is_empty() {
-                return Err(UnknownAddress { purpose, word });
-            }
-            for ip in found {
-                if !ips.contains(&ip) {
-                    ips.push(ip);
-                }
+        for ip in found {
+            if !ips.contains(&ip) {
+                ips.push(ip);
             }
         }
-        Ok(ips)
+    }
+    Ok(ips)
+}
+
+/// The fabric or heartbeat port. One that is not given stands as far from the service port as the defaults do, so
+/// that a second node on a machine needs one port and not three; where the system chooses the service port, it
+/// chooses this one too (0).
+pub(crate) fn between_nodes(network: &Values<NetworkKey>, key: NetworkKey) -> u16 {
+    let number = |key| u16::try_from(network.number(key)).unwrap_or(0);
+    let (port, service) = (number(key), number(NetworkKey::ServicePort));
+    if network.is_given(key) || !network.is_given(NetworkKey::ServicePort) {
+        return port;
+    }
+    match service {
+        0 => 0,
+        service => service.checked_add(port.saturating_sub(SERVICE_PORT)).unwrap_or(port),
     }
 }
 
@@ -197,4 +223,26 @@ fn local(listener: Option<&TcpListener>) -> Result<SocketAddr, StartError> {
 
 fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError> {
     listeners.iter().map(|listener| local(Some(listener))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::between_nodes;
+    use shipload_node::config::{Config, NetworkKey};
+
+    #[test]
+    fn ports_between_nodes_follow_the_service_port() {
+        let port = |given: &[(NetworkKey, &str)]| {
+            let network = Config::new().network;
+            given.iter().for_each(|(key, text)| network.put(*key, text).expect("a port"));
+            between_nodes(&network, NetworkKey::HeartbeatPort)
+        };
+        assert_eq!(port(&[]), 3002);
+        assert_eq!(port(&[(NetworkKey::ServicePort, "3000")]), 3002);
+        assert_eq!(port(&[(NetworkKey::ServicePort, "3100")]), 3102);
+        assert_eq!(port(&[(NetworkKey::ServicePort, "0")]), 0);
+        assert_eq!(port(&[(NetworkKey::ServicePort, "65535")]), 3002);
+        assert_eq!(port(&[(NetworkKey::ServicePort, "3100"), (NetworkKey::HeartbeatPort, "3002")]), 3002);
+        assert_eq!(port(&[(NetworkKey::HeartbeatPort, "0")]), 0);
+    }
 }

@@ -70,7 +70,7 @@ impl Launch {
         let threads = thread_count(&self.config);
         let Opened { bound, listen, doors, http } = open(&self.config.network, threads, self.any_port)?;
         share_memory(&self.config);
-        let identity = identity::identify(node_id, bound.service.port());
+        let identity = identity::identify(node_id, bound.service);
         let node = Node::new(self.config, identity)?;
         tell(&node, start, listen);
         node.functions.pool.set_clock(Arc::new(move || start.elapsed_ns()));

@@ -25,7 +25,7 @@ key_table! {
     AdminDisableLocalhost "admin.disable-localhost", Kind::Bool, "false", Inert, "Does not listen on loopback in addition.";
     HeartbeatMode "heartbeat.mode", Kind::Choice(&["mesh", "multicast"]), "mesh", Inert, "How nodes find each other.";
     HeartbeatAddress "heartbeat.address", Kind::List, "", Static, "Addresses for heartbeats (UDP): an IP address, an interface, `localhost` or `any`. Empty: as for service.";
-    HeartbeatPort "heartbeat.port", PORT, "3002", Static, "The port for heartbeats; 0 lets the system choose one, as does a service port 0 when this key is not given.";
+    HeartbeatPort "heartbeat.port", PORT, "3002", Static, "The port for heartbeats; 0 lets the system choose one. Not given: as far from the service port as the defaults are.";
     HeartbeatInterval "heartbeat.interval", count(50, 600_000), "150", Inert, "Milliseconds between heartbeats.";
     HeartbeatTimeout "heartbeat.timeout", count(3, 10_000), "10", Inert, "Missed heartbeats after which a node counts as gone.";
     HeartbeatMtu "heartbeat.mtu", count(0, 65_535), "0", Inert, "The largest heartbeat packet; 0: what the interface says.";
@@ -35,7 +35,7 @@ key_table! {
     HeartbeatMulticastGroup "heartbeat.multicast-group", Kind::List, "", Inert, "The group in multicast mode.";
     HeartbeatMulticastTtl "heartbeat.multicast-ttl", count(0, 255), "0", Inert, "The time to live of multicast packets.";
     FabricAddress "fabric.address", Kind::List, "", Static, "Addresses for traffic between nodes (TCP). Empty: as for service.";
-    FabricPort "fabric.port", PORT, "3001", Static, "The port for traffic between nodes; 0 lets the system choose one, as does a service port 0 when this key is not given.";
+    FabricPort "fabric.port", PORT, "3001", Static, "The port for traffic between nodes; 0 lets the system choose one. Not given: as far from the service port as the defaults are.";
     FabricChannelBulkFds "fabric.channel-bulk-fds", count(1, 128), "2", Inert, "Connections a peer for bulk messages.";
     FabricChannelBulkRecvThreads "fabric.channel-bulk-recv-threads", count(1, 128), "4", Inert, "Threads for bulk messages.";
     FabricChannelCtrlFds "fabric.channel-ctrl-fds", count(1, 128), "1", Inert, "Connections a peer for control messages.";

@@ -4,6 +4,15 @@
 //! what arrived is read before anybody may be accused of silence. What the datagrams mean, and who the members
 //! are, is the engine's business (`shipload-node`).
 
+mod dns;
+mod engine;
+mod gossip;
+mod heartbeat;
+mod reach;
+mod scout;
 mod seed_address;
+mod seed_book;
+mod seeds;
 
+pub use dns::{Resolve, ResolveError, Resolver, Trouble};
 pub use seed_address::SeedAddress;

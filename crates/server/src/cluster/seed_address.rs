@@ -1,7 +1,7 @@
 //! A seed as it is written: host and port.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 /// Longest name that DNS can carry, in bytes.
 const HOST_MAX: usize = 253;
@@ -36,6 +36,12 @@ impl SeedAddress {
             && host.len() <= HOST_MAX
             && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte));
         (fine && port != 0).then(|| SeedAddress { host: host.to_owned(), port })
+    }
+
+    /// The address, when it is one and no name.
+    #[must_use]
+    pub fn literal(&self) -> Option<SocketAddr> {
+        self.host.parse().ok().map(|ip| SocketAddr::new(ip, self.port))
     }
 }
 

@@ -49,7 +49,7 @@ pub fn reach(address: SocketAddr) -> String {
 }
 
 /// Names of interfaces with their usable addresses.
-fn addresses() -> impl Iterator<Item = (String, IpAddr)> {
+pub(crate) fn addresses() -> impl Iterator<Item = (String, IpAddr)> {
     let usable = |address: &IfAddr| match address {
         IfAddr::V4(_) => true,
         // Link-local addresses need a scope, which the protocol can't carry.
