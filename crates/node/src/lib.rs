@@ -10,6 +10,7 @@ mod command;
 mod compress;
 pub mod config;
 pub mod counters;
+mod durable;
 mod execute;
 pub mod facts;
 pub mod functions;

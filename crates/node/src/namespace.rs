@@ -6,14 +6,15 @@
 use crate::cluster::{Holdings, Shard};
 use crate::command::draft::Draft;
 use crate::config::{NamespaceConfig, NamespaceKey};
+use crate::durable::{self, Durable};
 use crate::now::Now;
 use crate::sindex::Registry;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use shipload_cluster::fabric::NamespaceId;
 use shipload_cluster::migration::Migration;
 use shipload_store::{
-    Counts, Cutoffs, Identity, KeyRef, LogConfig, Meta, RecordRef, STRIPE_COUNT, SetCounts, SetId, SetTable,
-    Stripe, Touch, stripe_of,
+    Counts, Cutoffs, Identity, KeptValues, KeyRef, LogConfig, Meta, RecordRef, STRIPE_COUNT, SetCounts,
+    SetId, SetTable, Stripe, Touch, stripe_of,
 };
 use shipload_value::{Digest, PartitionId};
 use shipload_wire::code::ResultCode;
@@ -40,6 +41,8 @@ pub struct Namespace {
     pub(crate) migration: Mutex<Option<Migration>>,
     /// Who masters and holds what.
     pub(crate) holdings: Holdings,
+    /// Its devices.
+    pub(crate) durable: Durable,
     sets: Arc<RwLock<SetTable>>,
     sets_len: AtomicU32,
     cutoffs: RwLock<Cutoffs>,
@@ -116,7 +119,8 @@ impl Namespace {
         let Digest(hash) = Digest::of(name.as_bytes(), 0, b"namespace");
         let mut identity = [0; 16];
         identity.copy_from_slice(&hash[..16]);
-        let stripe = |stripe| Mutex::new(Shard::new(Stripe::new(Identity { namespace: identity, stripe }, log)));
+        let stripe =
+            |stripe| Mutex::new(Shard::new(Stripe::new(Identity { namespace: identity, stripe }, log)));
         let stripes = (0..).take(STRIPE_COUNT).map(stripe).collect();
         Namespace {
             name,
@@ -128,6 +132,7 @@ impl Namespace {
             fabric_id,
             migration: Mutex::new(None),
             holdings: Holdings::default(),
+            durable: Durable::default(),
             sets: Arc::default(),
             sets_len: AtomicU32::new(0),
             cutoffs: RwLock::default(),
@@ -146,6 +151,24 @@ impl Namespace {
     /// Locks the stripe that holds this partition.
     pub(crate) fn stripe_of(&self, partition: PartitionId) -> MutexGuard<'_, Shard> {
         self.stripe_at(stripe_of(partition))
+    }
+
+    /// Begins a stripe anew, with other records.
+    pub(crate) fn put_shard(&self, stripe: usize, shard: Shard) {
+        *self.stripes[stripe].lock() = shard;
+    }
+
+    /// Takes over sets and cut-offs of an earlier life.
+    pub(crate) fn restore(&self, kept: KeptValues) {
+        let cut = durable::cut_sets(&kept);
+        let latest_ms =
+            cut.iter().map(|set| set.map_or(kept.cutoffs.namespace_ms(), |set| kept.cutoffs.set_ms(set)));
+        self.floor_ms.fetch_max(latest_ms.max().unwrap_or(0), Ordering::AcqRel);
+        self.truncated.store(!cut.is_empty(), Ordering::Release);
+        *self.truncating.lock() = cut;
+        self.sets_len.store(u32::try_from(kept.sets.len()).unwrap_or(u32::MAX), Ordering::Release);
+        *self.sets.write() = kept.sets;
+        *self.cutoffs.write() = kept.cutoffs;
     }
 
     /// Locks the stripe with this number.
@@ -197,10 +220,13 @@ impl Namespace {
     /// The last-update time of a record that is written now, in ms since 2010.
     pub(crate) fn last_update_ms(&self, now: Now) -> u64 {
         let stamp = now.since_2010_ms().max(self.floor_ms.load(Ordering::Acquire));
-        if self.latest_ms.load(Ordering::Relaxed) < stamp {
+        let latest_ms = self.latest_ms.load(Ordering::Relaxed);
+        if latest_ms < stamp {
             self.latest_ms.fetch_max(stamp, Ordering::AcqRel);
         }
-        stamp
+        // Never earlier than an older copy on a device, even when the clock stepped back: a truncate that kills this
+        // record must kill that copy too.
+        if self.volume().is_some() { stamp.max(latest_ms) } else { stamp }
     }
 
     /// A record came from another node that was written then.
@@ -246,6 +272,10 @@ impl Namespace {
     pub fn usage(&self) -> Usage {
         let mut counts = Counts::default();
         self.stripes.iter().for_each(|stripe| counts.add(stripe.lock().counts()));
+        if let Some(volume) = self.volume() {
+            // On devices whole slots are taken, and freed ones are free only after the next flush.
+            counts.log_used_bytes = volume.total_bytes() - volume.available_bytes();
+        }
         Usage {
             counts,
             data_size: self.config.number(NamespaceKey::DataSize),

@@ -6,11 +6,11 @@
 
 use crate::namespace::Namespace;
 use crate::now::{EPOCH_2010_S, Now};
-use shipload_store::SetId;
+use shipload_store::{Fault, SetId};
 use thiserror::Error;
 
 /// Why a truncate was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TruncateError {
     /// The moment lies before 2010.
     #[error("would truncate to 0")]
@@ -18,6 +18,9 @@ pub enum TruncateError {
     /// The moment lies in the future.
     #[error("would truncate in the future")]
     InFuture,
+    /// The moment can't be put on stable storage.
+    #[error("{0}")]
+    NotDurable(#[from] Fault),
 }
 
 /// What a truncate is about.
@@ -49,22 +52,32 @@ impl Namespace {
                 cut_ms => cut_ms,
             },
         };
-        self.truncate_to(target, cut_ms);
+        self.truncate_to(target, cut_ms)?;
         Ok(cut_ms)
     }
 
     /// Removes the records of `target` last updated before `cut_ms` (since 2010).
-    pub(crate) fn truncate_to(&self, target: Target<'_>, cut_ms: u64) {
+    ///
+    /// # Errors
+    /// When that can't be put on stable storage.
+    pub(crate) fn truncate_to(&self, target: Target<'_>, cut_ms: u64) -> Result<(), Fault> {
         if let Some(set) = self.target(target) {
             self.cut(set, cut_ms);
+            self.keep()?;
         }
+        Ok(())
     }
 
     /// Forgets the cut-off of `target`. Records that were swept meanwhile do not come back.
-    pub fn truncate_undo(&self, target: Target<'_>) {
+    ///
+    /// # Errors
+    /// When that can't be put on stable storage.
+    pub fn truncate_undo(&self, target: Target<'_>) -> Result<(), Fault> {
         if let Some(set) = self.target(target) {
             self.uncut(set);
+            self.keep()?;
         }
+        Ok(())
     }
 
     /// None for a set that does not exist; the inner none for the whole namespace.

@@ -36,6 +36,8 @@ pub struct Worker {
     pub(crate) scratch: Scratch,
     /// Instructions that functions have taken on this worker.
     pub(crate) instructions: u64,
+    /// Writes were made that must be on stable storage before their replies leave.
+    pub(crate) uncommitted: bool,
     /// What the request under way wants of other nodes.
     pub(crate) waiting: Waiting,
     /// What is to be sent for the requests and messages that this worker executed.
@@ -58,6 +60,7 @@ impl Worker {
             shared,
             scratch: Scratch::default(),
             instructions: 0,
+            uncommitted: false,
             waiting: Waiting::default(),
             outgoing: Outgoing::default(),
             deferred_until: None,
@@ -69,6 +72,11 @@ impl Worker {
     /// Whom the next requests are from: their answers may come later.
     pub fn set_requester(&mut self, requester: Requester) {
         self.waiting.requester = requester;
+    }
+
+    /// Whether [`crate::Node::commit`] must be called before the replies since the last question leave.
+    pub fn take_uncommitted(&mut self) -> bool {
+        std::mem::take(&mut self.uncommitted)
     }
 
     /// The counters of one namespace.

@@ -27,6 +27,8 @@ mod value;
 #[cfg(test)]
 mod expr_tests;
 #[cfg(test)]
+mod interpreter_tests;
+#[cfg(test)]
 mod packing;
 #[cfg(test)]
 mod robustness_tests;

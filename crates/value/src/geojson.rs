@@ -12,6 +12,8 @@ mod cover;
 mod ring;
 
 #[cfg(test)]
+mod brute_tests;
+#[cfg(test)]
 mod cover_tests;
 #[cfg(test)]
 mod geojson_tests;

@@ -1,6 +1,6 @@
 //! Map operations against a naive model: random nested values, every return type, ordered and not.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 #[allow(dead_code)]
 mod naive;

@@ -37,7 +37,9 @@ impl Node {
                 Some(content) => modules.put(module, content),
                 None => drop(modules.remove(module)),
             }
-        } else if let Some((namespace, index)) = name.strip_prefix(INDEX).and_then(|rest| rest.split_once('/')) {
+        } else if let Some((namespace, index)) =
+            name.strip_prefix(INDEX).and_then(|rest| rest.split_once('/'))
+        {
             match value {
                 Some(command) => self.replay_info(command, now),
                 None => {
@@ -51,10 +53,11 @@ impl Node {
             let Some(namespace) = self.namespace(namespace.as_bytes()) else { return };
             let target = if set.is_empty() { Target::Namespace } else { Target::Set(set.as_bytes()) };
             let cut_ms = value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-            match cut_ms {
+            // A device that can't keep it is out of service already; the metadata keeps it as well.
+            let _ = match cut_ms {
                 Some(cut_ms) => namespace.truncate_to(target, cut_ms),
                 None => namespace.truncate_undo(target),
-            }
+            };
         }
     }
 }

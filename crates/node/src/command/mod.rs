@@ -147,6 +147,7 @@ pub(crate) fn run(
     };
     reply::patch_header(out, mark, &header);
     tally::count(worker.counters(place.namespace), origin, kind, verdict.result);
+    worker.uncommitted |= kind != Kind::Read && place.namespace.durable.commits();
     worker.tidy();
     (verdict.result, kind)
 }

@@ -79,21 +79,14 @@ const GONE: &[(Place, &str)] = &[
     (Place::Network, "heartbeat.mesh-rw-retry-timeout"),
 ];
 
-const NO_DEVICE: &str = "records live in memory only in this version, and a file would be a promise that \
-     is not kept; remove the line";
+const NO_ENCRYPTION: &str = "records are stored as they are in this version, and the line would be a promise that \
+     is not kept; remove it, or encrypt the device underneath";
 const NO_TLS: &str = "TLS is not there yet; remove the line, or put a TLS proxy in front of the clear port";
 
 /// Names that ask for a promise which this version cannot keep: place, name, why.
 const REFUSED: &[(Place, &str, &str)] = &[
-    (Place::Namespace, "storage-engine.file", NO_DEVICE),
-    (Place::Namespace, "storage-engine.filesize", NO_DEVICE),
-    (Place::Namespace, "storage-engine.device", NO_DEVICE),
-    (Place::Namespace, "storage-engine.encryption", "records are not stored on a device; remove the line"),
-    (
-        Place::Namespace,
-        "storage-engine.encryption-key-file",
-        "records are not stored on a device; remove the line",
-    ),
+    (Place::Namespace, "storage-engine.encryption", NO_ENCRYPTION),
+    (Place::Namespace, "storage-engine.encryption-key-file", NO_ENCRYPTION),
     (Place::Network, "service.tls-port", NO_TLS),
     (Place::Network, "service.tls-name", NO_TLS),
     (Place::Network, "service.tls-authenticate-client", NO_TLS),

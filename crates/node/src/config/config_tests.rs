@@ -105,7 +105,7 @@ fn old_names_keep_their_meaning() {
 #[test]
 fn promises_that_cannot_be_kept_are_refused() {
     let mut config = with_namespace();
-    let device = config.open(&namespace(), "storage-engine", Some("device")).unwrap_err();
+    let device = config.open(&namespace(), "storage-engine", Some("pmem")).unwrap_err();
     assert!(matches!(device, ConfigError::Refused { .. }), "{device}");
     let mut config = with_namespace();
     assert!(config.load(&namespace(), "strong-consistency", "true").is_err());

@@ -77,8 +77,8 @@ key_table! {
     TransactionPendingLimit "transaction-pending-limit", count(0, 10_000), "20", Inert, "Requests that may wait for one record.";
     TruncateThreads "truncate-threads", count(1, 128), "4", Inert, "Threads of a truncation. Shipload truncates in small slices between requests.";
     WriteCommitLevelOverride "write-commit-level-override", Kind::Choice(&["off", "all", "master"]), "off", Inert, "Copies that a write waits for, whatever the client says.";
-    StorageEngine "storage-engine", Kind::Choice(&["memory", "device", "pmem"]), "memory", Static, "Where records live; only memory is there.";
-    CommitToDevice "storage-engine.commit-to-device", Kind::Bool, "false", Inert, "Waits for the device on each write.";
+    StorageEngine "storage-engine", Kind::Choice(&["memory", "device", "pmem"]), "memory", Static, "Where records live: memory, with a file or device also there and with a copy in memory.";
+    CommitToDevice "storage-engine.commit-to-device", Kind::Bool, "false", Static, "Acknowledges a write when it is on stable storage; many writes share one sync.";
     Compression "storage-engine.compression", Kind::Choice(&["none", "lz4", "snappy", "zstd"]), "none", Inert, "Compresses stored records.";
     CompressionAcceleration "storage-engine.compression-acceleration", count(0, 65_537), "0", Inert, "Speed over ratio for lz4.";
     CompressionLevel "storage-engine.compression-level", count(0, 9), "0", Inert, "Ratio over speed for zstd.";
@@ -87,11 +87,14 @@ key_table! {
     DefragQueueMin "storage-engine.defrag-queue-min", count(0, u64::MAX), "0", Inert, "Blocks that may wait before defragmenting begins.";
     DefragSleep "storage-engine.defrag-sleep", count(0, 1_000_000), "1000", Inert, "Microseconds between blocks.";
     DefragStartupMinimum "storage-engine.defrag-startup-minimum", PERCENT, "0", Inert, "Free blocks needed to start, in percent.";
+    Device "storage-engine.device", Kind::List, "", Static, "A raw device for records; several add up.";
     EnableBenchmarksStorage "storage-engine.enable-benchmarks-storage", Kind::Bool, "false", Inert, "Histograms of the device.";
     EvictUsedPct "storage-engine.evict-used-pct", PERCENT, "0", Dynamic, "Evicts when so many percent of data-size are in use; 0: never.";
-    FlushMaxMs "storage-engine.flush-max-ms", count(0, 86_400_000), "1000", Inert, "Milliseconds until a part-filled block is written.";
+    File "storage-engine.file", Kind::List, "", Static, "A file for records, made when it is not there; several add up.";
+    Filesize "storage-engine.filesize", ANY_SIZE, "0", Static, "Bytes of a file that is made; 0: as much as memory may be used.";
+    FlushMaxMs "storage-engine.flush-max-ms", count(0, 86_400_000), "1000", Dynamic, "Milliseconds until what was written is put on stable storage; 0: a second.";
     FlushSize "storage-engine.flush-size", Kind::Size { min: 4096, max: 8 << 20 }, "1M", Inert, "Bytes of one write to the device.";
-    MaxWriteCache "storage-engine.max-write-cache", ANY_SIZE, "64M", Inert, "Bytes that may wait for the device.";
+    MaxWriteCache "storage-engine.max-write-cache", ANY_SIZE, "64M", Static, "Bytes that may wait for the device.";
     PostWriteCache "storage-engine.post-write-cache", ANY_SIZE, "256M", Inert, "Bytes that stay in memory after they were written.";
     ReadPageCache "storage-engine.read-page-cache", Kind::Bool, "false", Inert, "Reads through the system's page cache.";
     StopWritesAvailPct "storage-engine.stop-writes-avail-pct", PERCENT, "5", Dynamic, "Refuses writes when less than so many percent of data-size are free blocks; 0: never.";

@@ -21,6 +21,7 @@ key_table! {
     BatchMaxRequests "batch-max-requests", count(0, 1_000_000_000), "0", Dynamic, "The most rows of one batch; 0: no limit.";
     BatchMaxUnusedBuffers "batch-max-unused-buffers", count(0, 100_000), "256", Inert, "Batch buffers that are kept for later.";
     ClusterName "cluster-name", BYTES_IN_NAME, "null", Dynamic, "The name that clients and peers may insist on; null for none.";
+    DataDirectory "data-directory", PATH, "", Static, "Where the node keeps its id, its metadata, and the records of namespaces without a file of their own; empty: nowhere.";
     DisableUdfExecution "disable-udf-execution", Kind::Bool, "false", Dynamic, "Refuses to run Lua functions.";
     EnableBenchmarksFabric "enable-benchmarks-fabric", Kind::Bool, "false", Inert, "Histograms of messages between nodes.";
     EnableHealthCheck "enable-health-check", Kind::Bool, "false", Inert, "Watches peers and devices for outliers.";

@@ -311,8 +311,8 @@ fn refuse_missing_parts(keys: &Values<NamespaceKey>) -> Result<(), ConfigError> 
              use 'strong-consistency false'";
         return refused("strong-consistency true", why);
     }
-    if keys.number(NamespaceKey::StorageEngine) != 0 {
-        let why = "records live in memory only in this version; use 'storage-engine memory'";
+    if keys.text(NamespaceKey::StorageEngine) == "pmem" {
+        let why = "persistent memory is not there; use 'storage-engine memory' or 'storage-engine device'";
         return refused("storage-engine", why);
     }
     if keys.number(NamespaceKey::IndexType) != 0 || keys.number(NamespaceKey::SindexType) != 0 {

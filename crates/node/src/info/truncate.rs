@@ -45,7 +45,7 @@ fn apply(ask: &Ask<'_>, namespace: &str, target: Target<'_>) -> Answer {
 
 fn undo(ask: &Ask<'_>, namespace: &str, target: Target<'_>) -> Answer {
     if let Some(namespace) = ask.node.namespace(namespace.as_bytes()) {
-        namespace.truncate_undo(target);
+        namespace.truncate_undo(target).map_err(|fault| InfoError::parameter(fault.to_string()))?;
         ask.spread(&cut_name(&namespace.name, target), None);
     }
     Ok("ok".to_owned())

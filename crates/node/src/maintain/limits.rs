@@ -41,6 +41,9 @@ impl Limits {
 
 /// Why writes must stop, if they must. A limit of 0 is none.
 fn stop_reason(namespace: &Namespace, usage: &Usage, memory_used_pct: u64) -> Option<String> {
+    if let Some(fault) = namespace.volume().and_then(|volume| volume.fault()) {
+        return Some(fault.to_string());
+    }
     let setting = |key| namespace.config.number(key);
     let used = setting(NamespaceKey::StopWritesUsedPct);
     if usage.data_size != 0 && used != 0 && usage.data_used_pct() >= used {

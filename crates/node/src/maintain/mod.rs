@@ -48,6 +48,7 @@ struct Chores {
     limits: Limits,
     limits_due_mono_ns: u64,
     defrag_stripe: usize,
+    raid_stripe: usize,
 }
 
 /// What a piece of work wants after a slice.
@@ -98,6 +99,7 @@ impl Maintenance {
             want(chores.truncate.slice(namespace, now, notices));
             want(chores.builder.slice(namespace, now, notices));
             want(chores.defrag(namespace));
+            want(chores.raid(namespace));
         }
         want(self.query(node, now, notices));
         if next <= now.mono_ns { Wish::More } else { Wish::At(next) }
@@ -156,6 +158,20 @@ impl Chores {
             }
             self.defrag_stripe = (self.defrag_stripe + 1) % STRIPE_COUNT;
         }
+        Wish::At(u64::MAX)
+    }
+}
+
+impl Chores {
+    /// Lets tombstones of one stripe go that are not needed any more; the next stripe at the next call.
+    fn raid(&mut self, namespace: &Namespace) -> Wish {
+        let Some(volume) = namespace.volume() else { return Wish::At(u64::MAX) };
+        let flushes = volume.counts().flushes.load(Ordering::Relaxed);
+        let raided = namespace.stripe_at(self.raid_stripe).raid(DEFRAG_BYTES, flushes);
+        if raided.more {
+            return Wish::More;
+        }
+        self.raid_stripe = (self.raid_stripe + 1) % STRIPE_COUNT;
         Wish::At(u64::MAX)
     }
 }

@@ -3,7 +3,7 @@ use super::sketch::{Shape, Sketch};
 use super::{estimate, modify, read, together};
 use crate::msgpack::writer;
 use crate::{Particle, ParticleType, Refusal};
-use proptest::prelude::{any, prop, proptest};
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 
 fn filled(shape: Shape, values: std::ops::Range<i64>) -> Sketch {
     let mut sketch = Sketch::empty(shape);
@@ -77,6 +77,50 @@ fn an_hll_may_be_listed_as_a_plain_blob() {
         writer::typed(&mut payload, kind, &bytes);
         let counted = read(bin, &payload).unwrap();
         assert_eq!(counted, read(bin, &[0x91, 50]).unwrap(), "a union with itself");
+    }
+}
+
+/// Five times the standard error of an estimate with so many registers, as a share.
+fn five_sigma(index_bits: u8) -> f64 {
+    5.0 * 1.04 / f64::from(1u32 << index_bits).sqrt()
+}
+
+fn small(value: i64) -> f64 {
+    f64::from(i32::try_from(value).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn estimates_stay_within_their_error(
+        index_bits in 8u8..=16,
+        minhash_bits in prop::sample::select(vec![0u8, 8, 16]),
+        start in any::<i32>(),
+        (first, shared, second) in (0i64..6_000, 0i64..6_000, 0i64..6_000),
+    ) {
+        let shape = Shape::new(index_bits, minhash_bits).unwrap();
+        let start = i64::from(start);
+        let a = filled(shape, start..start + first + shared);
+        let b = filled(shape, start + first..start + first + shared + second);
+        let all = first + shared + second;
+        let share = five_sigma(index_bits);
+        let within = |got: i64, real: i64, error: f64| (small(got) - small(real)).abs() <= error.max(4.0);
+        let count = estimate::count(&a);
+        prop_assert!(within(count, first + shared, share * small(first + shared)), "{count} of {}", first + shared);
+        let union = together::union(&[a.clone(), b.clone()]);
+        prop_assert_eq!(&union, &filled(shape, start..start + all));
+        prop_assert_eq!(together::union(&[b.clone(), a.clone()]), union);
+        // An intersection is what counts of the parts and of the whole say, so their errors add up.
+        let error = share * small(first + shared + shared + second + all);
+        let both = together::intersect_count(&[a.clone(), b.clone()]).unwrap();
+        prop_assert!(within(both, shared, error), "{both} of {shared}, {first} and {second} beside");
+        let similarity = together::similarity(&[a, b]).unwrap();
+        if all > 1_000 && minhash_bits == 0 {
+            let real = small(shared) / small(all);
+            prop_assert!((similarity - real).abs() <= 2.0 * error / small(all), "{similarity} for {real}");
+        }
+        prop_assert!((0.0..=1.0).contains(&similarity));
     }
 }
 
