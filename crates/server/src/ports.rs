@@ -1,5 +1,6 @@
 //! Which addresses a node opens, from its configuration, and what it tells clients about them.
 
+use crate::cluster::Heartbeat;
 use crate::host::interfaces;
 use crate::listen::{self, Purpose};
 use crate::running::StartError;
@@ -31,6 +32,10 @@ pub struct UnknownAddress {
 pub struct Bound {
     /// Clients: the first of the service addresses.
     pub service: SocketAddr,
+    /// Data between nodes (TCP).
+    pub fabric: Option<SocketAddr>,
+    /// Membership between nodes (UDP).
+    pub heartbeat: Option<SocketAddr>,
     /// Info as plain text.
     pub info: Option<SocketAddr>,
     /// Health and metrics.
@@ -45,6 +50,7 @@ pub(crate) struct Opened {
     pub(crate) listen: Listen,
     /// For each service thread its doors.
     pub(crate) doors: Vec<Vec<Door>>,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) http: Vec<TcpListener>,
 }
 
@@ -58,6 +64,9 @@ pub(crate) fn open(
     opener.doors.resize_with(threads, Vec::new);
     let service = opener.service()?;
     let admin = opener.admin()?;
+    let fabric = opener.fabric()?;
+    let heartbeat = Heartbeat::open(network)?;
+    opener.all.extend(heartbeat.addresses().iter().map(|address| (Purpose::Heartbeat, *address)));
     let info = opener.one(Purpose::Info, NetworkKey::InfoAddress, NetworkKey::InfoPort, any_port)?;
     let info_bound = addresses_of(&info)?;
     opener.hand_to_first(info, Door::info)?;
@@ -77,8 +86,15 @@ pub(crate) fn open(
         http: http_bound,
     };
     let (info, http_first) = (listen.info.first().copied(), listen.http.first().copied());
-    let bound = Bound { service: first, info, http: http_first, all: opener.all };
-    Ok(Opened { bound, listen, doors: opener.doors, http })
+    let bound = Bound {
+        service: first,
+        fabric: fabric.first().copied(),
+        heartbeat: heartbeat.addresses().first().copied(),
+        info,
+        http: http_first,
+        all: opener.all,
+    };
+    Ok(Opened { bound, listen, doors: opener.doors, heartbeat, http })
 }
 
 struct Opener<'a> {
@@ -113,6 +129,15 @@ impl Opener<'_> {
         Ok(bound)
     }
 
+    /// The port for data between nodes; there always is one.
+    fn fabric(&mut self) -> Result<Vec<SocketAddr>, StartError> {
+        let port = between_nodes(self.network, NetworkKey::FabricPort);
+        let listeners = self.at(Purpose::Fabric, NetworkKey::FabricAddress, port)?;
+        let bound = addresses_of(&listeners)?;
+        self.hand_to_first(listeners, Door::fabric)?;
+        Ok(bound)
+    }
+
     /// A port that one thread serves, on all its addresses; none when its port is 0.
     fn one(
         &mut self,
@@ -121,11 +146,20 @@ impl Opener<'_> {
         port: NetworkKey,
         any_port: bool,
     ) -> Result<Vec<TcpListener>, StartError> {
-        let mut port = self.port(port);
-        let mut listeners = Vec::new();
-        if port == 0 && !any_port {
-            return Ok(listeners);
+        match self.port(port) {
+            0 if !any_port => Ok(Vec::new()),
+            port => self.at(purpose, addresses, port),
         }
+    }
+
+    /// Listens on a port of all addresses; 0 lets the system choose one for all.
+    fn at(
+        &mut self,
+        purpose: Purpose,
+        addresses: NetworkKey,
+        mut port: u16,
+    ) -> Result<Vec<TcpListener>, StartError> {
+        let mut listeners = Vec::new();
         for ip in self.ips(purpose, addresses)? {
             let listener = listen::single(purpose, SocketAddr::new(ip, port))?;
             let address = local(Some(&listener))?;

@@ -4,6 +4,7 @@
 //! log sinks around it.
 
 use crate::clock::Start;
+use crate::cluster::{self, Gossip};
 use crate::exit;
 use crate::host::{identity, load, memory};
 use crate::http;
@@ -68,7 +69,8 @@ impl Launch {
         let start = Start::now();
         let node_id = parse_node_id(&self.config.service.text(ServiceKey::NodeId))?;
         let threads = thread_count(&self.config);
-        let Opened { bound, listen, doors, http } = open(&self.config.network, threads, self.any_port)?;
+        let Opened { bound, listen, doors, heartbeat, http } =
+            open(&self.config.network, threads, self.any_port)?;
         share_memory(&self.config);
         let identity = identity::identify(node_id, bound.service);
         let node = Node::new(self.config, identity)?;
@@ -79,11 +81,15 @@ impl Launch {
         let stations: io::Result<Vec<(Station, Waker)>> = doors.into_iter().map(Station::open).collect();
         let (stations, wakers) = stations?.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
         let crew = Crew::new(wakers);
+        let deliver = Arc::clone(&crew);
+        let deliver = Arc::new(move |outgoing| deliver.carry(outgoing));
+        let gossip = cluster::join(&shared, heartbeat, &bound, deliver)?;
         let mut running = Running {
             bound,
             shared: Arc::clone(&shared),
             crew: Arc::clone(&crew),
             bell: Arc::new(Bell::default()),
+            gossip: Some(gossip),
             http_stop: None,
             threads: Vec::new(),
         };
@@ -104,6 +110,7 @@ pub struct Running {
     shared: Arc<Shared>,
     crew: Arc<Crew>,
     bell: Arc<Bell>,
+    gossip: Option<Gossip>,
     http_stop: Option<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -147,6 +154,10 @@ impl Running {
     }
 
     fn end(&mut self) {
+        // The farewell comes first: from then on the other nodes send nothing here.
+        if let Some(gossip) = &self.gossip {
+            gossip.leave();
+        }
         self.shared.stopping.store(true, Ordering::Release);
         self.crew.wake_all();
         self.bell.ring();
@@ -155,6 +166,8 @@ impl Running {
             // A thread that panicked has told so; the others still end in order.
             let _ = thread.join();
         }
+        // Requests that wait for other nodes have needed its time until now.
+        drop(self.gossip.take());
     }
 
     fn spawn(

@@ -26,7 +26,6 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -41,6 +40,8 @@ const BUFFER: usize = 2048;
 const TELL_NS: u64 = 60_000_000_000;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// A node that has seeds founds a cluster alone when none of them has answered for so long.
+const FOUND_MS: u64 = 1500;
 const WAKE: Token = Token(usize::MAX);
 
 /// What takes fabric messages and replies.
@@ -54,26 +55,24 @@ pub(crate) struct Settings {
     pub(crate) seeds: Vec<SeedAddress>,
     /// Looks their names up.
     pub(crate) resolver: Arc<dyn Resolve>,
-    /// When it may found a cluster alone.
-    pub(crate) founding: Founding,
     /// What its data directory holds of partitions.
     pub(crate) inventory: Inventory,
     /// What its data directory holds of metadata.
     pub(crate) metadata: BTreeMap<String, Entry>,
 }
 
-/// Sends what the engine wants sent by datagram, and logs what it tells. For any thread.
+/// Sends what the engine wants sent by datagram, and logs what it tells.
 #[derive(Debug)]
-pub(crate) struct Carrier {
+struct Carrier {
     heartbeat: Heartbeat,
     start: Start,
     /// When the next datagram that can't be sent is told of.
-    tell_at_ns: AtomicU64,
+    tell_at_ns: u64,
 }
 
 impl Carrier {
     /// Sends the datagrams and logs the notices; fabric messages and replies stay.
-    pub(crate) fn carry(&self, out: &mut Outgoing) {
+    fn carry(&mut self, out: &mut Outgoing) {
         for (to, bytes) in out.datagrams.drain(..) {
             if let Err(error) = self.heartbeat.send(to, &bytes) {
                 self.complain(to, &error);
@@ -88,12 +87,12 @@ impl Carrier {
         }
     }
 
-    fn complain(&self, to: SocketAddr, error: &io::Error) {
+    fn complain(&mut self, to: SocketAddr, error: &io::Error) {
         let now_ns = self.start.elapsed_ns();
         // Full buffers empty themselves, and gossip repeats what it has to say.
-        let quiet = error.kind() == ErrorKind::WouldBlock || now_ns < self.tell_at_ns.load(Ordering::Relaxed);
+        let quiet = error.kind() == ErrorKind::WouldBlock || now_ns < self.tell_at_ns;
         if !quiet {
-            self.tell_at_ns.store(now_ns + TELL_NS, Ordering::Relaxed);
+            self.tell_at_ns = now_ns + TELL_NS;
             tracing::warn!("a heartbeat to {to} can't be sent: {error}");
         }
     }
@@ -103,7 +102,6 @@ impl Carrier {
 #[derive(Debug)]
 pub(crate) struct Gossip {
     mailbox: Arc<Mailbox>,
-    carrier: Arc<Carrier>,
     seeds: Option<SeedThread>,
     thread: Option<JoinHandle<()>>,
 }
@@ -127,46 +125,39 @@ impl Gossip {
         engine.set_waker(Box::new(move || waker.wake()));
         engine.set_configured_seeds(&settings.seeds);
         let families = heartbeat.addresses().to_vec();
-        let carrier = Arc::new(Carrier { heartbeat, start, tell_at_ns: AtomicU64::new(0) });
+        let carrier = Carrier { heartbeat, start, tell_at_ns: 0 };
         let scout =
             Scout::new(Arc::clone(&engine), settings.listening, families, Arc::clone(&mailbox), start);
         let literal: Vec<SocketAddr> = settings.seeds.iter().filter_map(SeedAddress::literal).collect();
+        let founding = if settings.seeds.is_empty() { Founding::AtOnce } else { Founding::AfterMs(FOUND_MS) };
         let mut clock = Clock::new(start);
         let join = Join {
             incarnation: clock.now().unix_ns / 1_000_000,
             random: RandomState::new().hash_one(0),
             attributes: scout.attributes(&literal),
-            founding: settings.founding,
+            founding,
             inventory: settings.inventory,
             metadata: settings.metadata,
         };
-        let turner = Turner {
+        let mut turner = Turner {
             engine,
-            carrier: Arc::clone(&carrier),
+            carrier,
             mailbox: Arc::clone(&mailbox),
             deliver,
             clock,
             buffer: vec![0; BUFFER],
             out: Outgoing::default(),
         };
+        // On this thread, so that nobody is served before the node knows what it may serve.
+        let attributes = turner.join(join);
         let thread = Builder::new().name("cluster".to_owned()).spawn(move || {
-            if let Err(error) = turner.run(poll, join) {
+            if let Err(error) = turner.run(poll, attributes) {
                 exit::environment("thread cluster can't go on", &error);
             }
         })?;
-        let mut gossip = Gossip { mailbox, carrier, seeds: None, thread: Some(thread) };
+        let mut gossip = Gossip { mailbox, seeds: None, thread: Some(thread) };
         gossip.seeds = Some(SeedThread::start(start, Arc::new(scout), settings.resolver)?);
         Ok(gossip)
-    }
-
-    /// What other threads send datagrams with.
-    pub(crate) fn carrier(&self) -> Arc<Carrier> {
-        Arc::clone(&self.carrier)
-    }
-
-    /// Has the engine hear of time soon.
-    pub(crate) fn wake(&self) {
-        self.mailbox.wake();
     }
 
     /// Tells the other nodes that this one goes. The engine still hears of time afterwards. Returns when the farewell
@@ -176,11 +167,6 @@ impl Gossip {
         self.mailbox.leave(said);
         // A machine that is too busy for a farewell may go without: the others find out.
         let _ = done.recv_timeout(FAREWELL);
-    }
-
-    /// Leaves, and ends the threads.
-    pub(crate) fn stop(self) {
-        drop(self);
     }
 }
 
@@ -198,7 +184,7 @@ impl Drop for Gossip {
 /// The thread's own.
 struct Turner {
     engine: Arc<dyn Engine>,
-    carrier: Arc<Carrier>,
+    carrier: Carrier,
     mailbox: Arc<Mailbox>,
     deliver: Deliver,
     clock: Clock,
@@ -207,11 +193,16 @@ struct Turner {
 }
 
 impl Turner {
-    fn run(mut self, mut poll: Poll, join: Join) -> io::Result<()> {
-        let mut events = Events::with_capacity(16);
-        let mut attributes: Attributes = join.attributes.clone();
+    /// Joins; the answer is what this node announces.
+    fn join(&mut self, join: Join) -> Attributes {
+        let attributes = join.attributes.clone();
         self.engine.join(self.clock.now(), join, &mut self.out);
         self.flush();
+        attributes
+    }
+
+    fn run(mut self, mut poll: Poll, mut attributes: Attributes) -> io::Result<()> {
+        let mut events = Events::with_capacity(16);
         let (mut next_ns, mut left) = (0, false);
         loop {
             let wait = Duration::from_nanos(u64::saturating_sub(next_ns, self.clock.now().mono_ns));

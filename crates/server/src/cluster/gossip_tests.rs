@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use shipload_cluster::membership::{self, Effect, Membership};
 use shipload_cluster::{Attributes, ClusterName, Incarnation, Inventory, NodeId};
 use shipload_node::Now;
-use shipload_node::cluster::{Founding, Join, Outgoing, Requester};
+use shipload_node::cluster::{Join, Outgoing, Reply, Requester};
 use shipload_node::config::{Config, NetworkKey};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -177,7 +177,6 @@ fn start(
         },
         seeds: seeds.iter().map(|seed| SeedAddress::parse(seed, 3002).expect("a seed")).collect(),
         resolver: Arc::<Names>::clone(names),
-        founding: Founding::AtOnce,
         inventory: Inventory::default(),
         metadata: BTreeMap::new(),
     };
@@ -201,7 +200,7 @@ fn three_nodes_find_each_other_from_one_seed_and_say_farewell() {
     first.wait_for(vec![third.down()]);
     second.wait_for(vec![third.down()]);
     let gone = second.down();
-    second.gossip.stop();
+    drop(second);
     first.wait_for(vec![gone]);
 }
 
@@ -256,28 +255,21 @@ fn a_node_comes_back_at_another_address() {
 }
 
 #[test]
-fn what_is_not_for_datagrams_is_delivered() {
-    let names = Arc::new(Names::default());
-    let node = start(1, "c", open("127.0.0.1", 0), &[], &names);
+fn what_is_not_for_datagrams_is_left_for_the_event_loops() {
+    let mut carrier = Carrier { heartbeat: open("127.0.0.1", 0), start: Start::now(), tell_at_ns: 0 };
     let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     peer.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    let carrier: Arc<Carrier> = node.gossip.carrier();
-    let reply = shipload_node::cluster::Reply {
-        requester: Requester::Nobody,
-        frames: vec![1],
-        timing: None,
-        began_mono_ns: 0,
-    };
     let mut out = Outgoing::default();
-    out.datagrams.push((peer.local_addr().expect("bound"), b"hello".to_vec()));
     out.datagrams.push(("[::1]:9".parse().expect("an address"), b"no such family".to_vec()));
-    out.replies.push(reply);
+    out.datagrams.push((peer.local_addr().expect("bound"), b"hello".to_vec()));
+    let requester = Requester::Nobody;
+    out.replies.push(Reply { requester, frames: vec![1], timing: None, began_mono_ns: 0 });
     carrier.carry(&mut out);
     assert!(out.datagrams.is_empty());
-    assert_eq!(out.replies.len(), 1, "left for whoever delivers replies");
+    assert_eq!(out.replies.len(), 1);
     let mut buffer = [0; 16];
     let (length, from) = peer.recv_from(&mut buffer).expect("a datagram");
-    assert_eq!((&buffer[..length], from), (&b"hello"[..], node.address));
+    assert_eq!((&buffer[..length], from), (&b"hello"[..], carrier.heartbeat.addresses()[0]));
 }
 
 #[test]

@@ -8,11 +8,16 @@ mod dns;
 mod engine;
 mod gossip;
 mod heartbeat;
+mod join;
 mod reach;
 mod scout;
 mod seed_address;
 mod seed_book;
 mod seeds;
+
+pub(crate) use gossip::Gossip;
+pub(crate) use heartbeat::Heartbeat;
+pub(crate) use join::join;
 
 pub use dns::{Resolve, ResolveError, Resolver, Trouble};
 pub use seed_address::SeedAddress;
