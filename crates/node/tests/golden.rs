@@ -53,7 +53,7 @@ impl Engine {
         let mut out = Vec::new();
         let Cut::Frame { frame, .. } = frame::cut(bytes, &Limits::default()) else { return out };
         match node.execute(worker, &frame, &peer, *now, &mut out) {
-            Executed::Done { .. } | Executed::Close => {}
+            Executed::Done { .. } | Executed::Parked | Executed::Close => {}
             Executed::Query(mut job) => loop {
                 match job.step(node, worker, *now, &mut out, 4096) {
                     Step::More => {}

@@ -163,7 +163,7 @@ fn jobs_can_be_seen_and_aborted_and_end_with_their_connection() {
     let start =
         |engine: &mut Engine, task_id| match engine.execute(&query_bytes(&Query { task_id, ..base })).1 {
             Executed::Query(job) => job,
-            other @ (Executed::Done { .. } | Executed::Close) => panic!("{other:?}"),
+            other @ (Executed::Done { .. } | Executed::Parked | Executed::Close) => panic!("{other:?}"),
         };
     let mut first = start(&mut engine, 1);
     let second = start(&mut engine, 2);

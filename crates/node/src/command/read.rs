@@ -25,7 +25,10 @@ pub(super) fn run(
     answer: &mut Answer<'_>,
 ) -> Verdict {
     let mut stripe = place.namespace.stripe(&command.digest);
-    if !stripe.serves(command.digest.partition()) {
+    let partition = command.digest.partition();
+    // Every acknowledged write is on every full copy, so a replica may answer too; and must, while its master is dying.
+    let serves = stripe.serves(partition);
+    if !serves && !place.namespace.holdings.is_full(partition) {
         return Verdict::bare(ResultCode::Unavailable);
     }
     let Some(record) = place.namespace.find(&stripe, &command.digest, place.now) else {
@@ -45,7 +48,9 @@ pub(super) fn run(
         worker.scratch.load(&record);
         Ok(())
     };
-    if let ReadTouch::Touch(void_time) = touch {
+    if let ReadTouch::Touch(void_time) = touch
+        && serves
+    {
         renew(place, worker, &mut stripe, command, void_time);
     }
     drop(stripe);

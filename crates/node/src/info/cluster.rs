@@ -230,12 +230,11 @@ pub(super) fn tip(ask: &Ask<'_>) -> Answer {
 pub(super) fn tip_clear(ask: &Ask<'_>) -> Answer {
     let list = ask.present("host-port-list")?;
     let (_, before) = ask.node.cluster.seeds();
+    let mut missing = 0;
     if list == "all" {
         ask.node.cluster.clear_tips(None);
-        return Ok("ok".to_owned());
     }
-    let mut missing = 0;
-    for entry in list.split(',').filter(|entry| !entry.is_empty()) {
+    for entry in list.split(',').filter(|entry| !entry.is_empty() && list != "all") {
         let place = entry.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
         match place {
             Some((host, port)) if before.iter().any(|seed| seed.host == host && seed.port == port) => {
@@ -244,10 +243,10 @@ pub(super) fn tip_clear(ask: &Ask<'_>) -> Answer {
             Some(_) | None => missing += 1,
         }
     }
-    if missing == 0 {
+    let cleared = before.len().saturating_sub(ask.node.cluster.seeds().1.len());
+    if missing == 0 && cleared > 0 {
         return Ok("ok".to_owned());
     }
-    let cleared = before.len().saturating_sub(ask.node.cluster.seeds().1.len());
     Err(InfoError::without_code(format!("{cleared} cleared, {missing} not found")))
 }
 

@@ -1,13 +1,13 @@
-//! `shipload up`: a node to play with, in this process, on this machine only.
+//! `shipload up`: a cluster to play with, in this process, on this machine only.
 //!
-//! One node until clusters are built. Nothing is written to disk and nothing is open to other machines; when
+//! Its nodes listen on 127.0.0.1, 127.0.0.2 and so on, with the same ports, and find each other by name. Nothing is written to disk and nothing is open to other machines; when
 //! it ends, all is gone. `--demo` adds a page that counts its visitors, served through the official client.
 
 mod demo;
 mod host_address;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use shipload_server::options::Ports;
@@ -21,6 +21,12 @@ pub(crate) struct Args {
     /// Add a page that counts its visitors
     #[arg(long)]
     demo: bool,
+    /// How many nodes, on 127.0.0.1, 127.0.0.2 and so on
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
+    nodes: u8,
+    /// Copies of every record
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    replication_factor: u8,
     /// Port for clients
     #[arg(long, short = 'p', value_name = "PORT", default_value_t = 3000)]
     port: u16,
@@ -38,34 +44,75 @@ pub(crate) struct Args {
     log_level: String,
 }
 
-/// Starts the node, tells what can be done with it, and waits for Ctrl-C.
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let options = Options {
-        addresses: vec!["127.0.0.1".to_owned()],
+/// What a node of the cluster is started with. `first` is the heartbeat port of the first one.
+fn options(args: &Args, number: u8, first: Option<u16>) -> Options {
+    Options {
+        addresses: vec![format!("127.0.0.{number}")],
         ports: Ports {
             service: Some(args.port),
             info: Some(args.info_port),
             http: Some(args.http_port),
             ..Ports::default()
         },
+        namespaces: vec![format!("test:replication-factor={}", args.replication_factor)],
+        seeds: first.map(|port| format!("127.0.0.1:{port}")).into_iter().collect(),
         ..Options::default()
-    };
-    let configured = configure(&options)?;
+    }
+}
+
+/// Starts all nodes; the first one founds the cluster, the others join it.
+fn start(args: &Args) -> Result<Vec<Running>> {
+    let configured = configure(&options(args, 1, None))?;
     logging::start(&configured.config.logging, Some(&args.log_level), LogFormat::Text)?;
+    let mut nodes = vec![Launch::new(configured.config).start()?];
+    let heartbeat = nodes[0].ports().heartbeat.map(|address| address.port());
+    for number in 2..=args.nodes {
+        let configured = configure(&options(args, number, heartbeat))?;
+        nodes.push(Launch::new(configured.config).start()?);
+    }
+    Ok(nodes)
+}
+
+/// Waits until all nodes are one cluster and every partition has its copies.
+fn wait_for_cluster(nodes: &[Running]) {
+    let until = Instant::now() + TOGETHER;
+    let together = || {
+        nodes.iter().all(|running| {
+            let node = running.node();
+            let status = node.cluster.status();
+            let settled = node.namespaces().iter().all(|one| node.migration_status(one).remaining() == 0);
+            status.members.len() == nodes.len() && status.integrity && settled
+        })
+    };
+    while !together() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// How long `up` waits for its nodes to find each other before it says what there is.
+const TOGETHER: Duration = Duration::from_secs(5);
+
+/// Starts the nodes, tells what can be done with them, and waits for Ctrl-C.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = crate::runtime::start()?;
     // The page's port opens first, so that a port in use is told before anything runs.
     let listener = if args.demo { Some(runtime.block_on(demo::listen(args.demo_port))?) } else { None };
-    let running = Launch::new(configured.config).start()?;
-    let code = runtime.block_on(serve(&running, listener))?;
-    // The order matters: first the page and its client go, then the node that they talk to.
+    let nodes = start(args)?;
+    wait_for_cluster(&nodes);
+    let code = runtime.block_on(serve(&nodes, listener))?;
+    // The order matters: first the page and its client go, then the nodes that they talk to.
     runtime.shutdown_timeout(Duration::from_millis(200));
-    running.stop();
+    std::thread::scope(|scope| {
+        for running in nodes {
+            scope.spawn(move || running.stop());
+        }
+    });
     Ok(code)
 }
 
-async fn serve(running: &Running, listener: Option<tokio::net::TcpListener>) -> Result<ExitCode> {
+async fn serve(nodes: &[Running], listener: Option<tokio::net::TcpListener>) -> Result<ExitCode> {
     let mut signals = Signals::catch()?;
-    let service = running.ports().service;
+    let service = nodes.first().context("no node runs")?.ports().service;
     let page = match &listener {
         Some(listener) => Some(listener.local_addr().context("the page has no address")?),
         None => None,
@@ -74,7 +121,7 @@ async fn serve(running: &Running, listener: Option<tokio::net::TcpListener>) -> 
         Some(listener) => Some(Demo::start(listener, service).await?),
         None => None,
     };
-    crate::print(&welcome(running, page))?;
+    crate::print(&welcome(nodes, page))?;
     signals.wait().await;
     if let Some(demo) = demo {
         demo.stop().await;
@@ -103,19 +150,28 @@ impl Signals {
 }
 
 /// What to open and what to type.
-fn welcome(running: &Running, page: Option<std::net::SocketAddr>) -> String {
-    let ports = running.ports();
+fn welcome(nodes: &[Running], page: Option<std::net::SocketAddr>) -> String {
+    let Some(ports) = nodes.first().map(Running::ports) else { return String::new() };
     let command = command_name();
     let port = ports.service.port();
     let flag = if port == 3000 { String::new() } else { format!(" -p {port}") };
+    let size = match nodes.len() {
+        1 => "one node".to_owned(),
+        count => format!("{count} nodes"),
+    };
     let mut text = format!(
-        "Shipload {} is up: one node (clusters are not built yet), in memory, open to this machine only.\n\n",
+        "Shipload {} is up: {size}, in memory, open to this machine only.\n\n",
         env!("CARGO_PKG_VERSION")
     );
     let mut line = |name: &str, address: String, what: &str| {
         text.push_str(&format!("  {name:<9}{address:<31}{what}\n"));
     };
     line("records", ports.service.to_string(), "any Aerospike client; namespace `test`");
+    if nodes.len() > 1 {
+        let others: Vec<String> =
+            nodes.iter().skip(1).map(|node| node.ports().service.ip().to_string()).collect();
+        line("", others.join(", "), "the other nodes; clients find them");
+    }
     if let Some(info) = ports.info {
         line("info", info.to_string(), "plain text, one command a line");
     }
