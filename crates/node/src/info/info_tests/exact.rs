@@ -36,6 +36,8 @@ const ANSWERS: &[(&str, &str)] = &[
     ("service-tls-std", PAID),
     ("service-tls-alt", PAID),
     ("peers-tls-std", PAID),
+    ("peers-tls-alt", PAID),
+    ("alumni-tls-std", PAID),
     ("alumni-tls-alt", PAID),
 
     ("rack-ids", "test:0"),
