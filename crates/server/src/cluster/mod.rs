@@ -9,6 +9,7 @@ mod engine;
 mod gossip;
 mod heartbeat;
 mod join;
+pub(crate) mod multicast;
 mod reach;
 mod scout;
 mod seed_address;
