@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -40,6 +40,7 @@ const STEPS: [Step; 14] = [
     Step { name: "compat", words: &["xtask", "compat"] },
     Step { name: "golden", words: &["xtask", "golden"] },
     Step { name: "counter", words: &["xtask", "counter"] },
+    Step { name: "crash", words: &["xtask", "crash"] },
     Step { name: "documents", words: &["xtask", "docs"] },
     Step { name: "conform", words: &["xtask", "conform"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
