@@ -177,7 +177,10 @@ impl Node {
         }
     }
 
-    fn edit_peers(&self, edit: impl FnOnce(&mut std::collections::BTreeMap<NodeId, shipload_cluster::Attributes>)) {
+    fn edit_peers(
+        &self,
+        edit: impl FnOnce(&mut std::collections::BTreeMap<NodeId, shipload_cluster::Attributes>),
+    ) {
         let mut peers = self.cluster.peers.write();
         let mut changed = (**peers).clone();
         edit(&mut changed.nodes);

@@ -21,6 +21,7 @@ mod entrance;
 mod ground;
 mod hand_on;
 mod image;
+mod inspect;
 mod install;
 mod join;
 mod map;
@@ -33,6 +34,7 @@ mod shard;
 mod status;
 mod tick;
 
+pub use inspect::Queues;
 pub use join::{Founding, Join, Seed};
 pub use map::NamespaceMap;
 pub use outgoing::{ClusterNotice, Outgoing, Reply, Requester};
@@ -53,8 +55,8 @@ use parking::Parking;
 use parking_lot::{Mutex, RwLock};
 use shipload_cluster::NodeId;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The cluster as this node sees it, and what it does for it.
 #[derive(Debug)]
