@@ -205,7 +205,10 @@ impl Slice<'_> {
         let namespace = |row: &Row<'_>| row.fields.namespace.and_then(|name| self.node.namespace(name));
         batch.rows().flatten().any(|row| {
             let writes = row.info2 & info2::WRITE != 0;
-            writes || namespace(&row).is_some_and(|ns| !ns.holdings.is_served_by(self.node.id(), Digest(*row.digest).partition()))
+            writes
+                || namespace(&row).is_some_and(|ns| {
+                    !ns.holdings.is_served_by(self.node.id(), Digest(*row.digest).partition())
+                })
         })
     }
 

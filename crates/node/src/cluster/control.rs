@@ -67,6 +67,7 @@ impl Node {
                     }
                     metadata::Effect::Changed { name } => {
                         let value = control.metadata.get(&name).map(<[u8]>::to_vec);
+                        self.cluster.keep_moved();
                         self.apply_metadata(now, &name, value.as_deref());
                     }
                     metadata::Effect::Everywhere { .. } => {}
@@ -177,12 +178,16 @@ impl Node {
         }
     }
 
-    fn edit_peers(&self, edit: impl FnOnce(&mut std::collections::BTreeMap<NodeId, shipload_cluster::Attributes>)) {
+    fn edit_peers(
+        &self,
+        edit: impl FnOnce(&mut std::collections::BTreeMap<NodeId, shipload_cluster::Attributes>),
+    ) {
         let mut peers = self.cluster.peers.write();
         let mut changed = (**peers).clone();
         edit(&mut changed.nodes);
         changed.generation += 1;
         *peers = Arc::new(changed);
+        self.cluster.keep_moved();
     }
 
     fn peers_wish(&self, node: NodeId) -> Option<(u32, bool)> {

@@ -84,12 +84,12 @@ impl Node {
             let settings = self.migration_settings(namespace);
             *namespace.migration.lock() = Some(Migration::new(me, namespace.fabric_id, settings, versions));
             for stripe in 0..STRIPE_COUNT {
-                let streams =
-                    Replication::new(me, namespace.fabric_id, replication::Settings::default());
+                let streams = Replication::new(me, namespace.fabric_id, replication::Settings::default());
                 namespace.stripe_at(stripe).join(streams.with_ids_after(first_write(stripe)));
             }
         }
-        *self.cluster.status.write() = Arc::new(Status { key: 0, epoch: 0, views: 0, integrity: false, ..Status::alone(me.0, 0) });
+        *self.cluster.status.write() =
+            Arc::new(Status { key: 0, epoch: 0, views: 0, integrity: false, ..Status::alone(me.0, 0) });
         self.cluster.joined.store(true, Ordering::Release);
         let incarnation = Incarnation(join.incarnation);
         self.cluster.incarnation.store(join.incarnation, Ordering::Release);
@@ -135,7 +135,8 @@ impl Node {
     fn cluster_name(&self) -> ClusterName {
         let name = self.config().service.text(ServiceKey::ClusterName);
         let name = if name == "null" { "" } else { &name };
-        ClusterName::new(name).unwrap_or_else(|| ClusterName::new("").expect("invariant: the empty name is short"))
+        ClusterName::new(name)
+            .unwrap_or_else(|| ClusterName::new("").expect("invariant: the empty name is short"))
     }
 
     /// This node's id.
@@ -222,12 +223,6 @@ impl Node {
             control.membership.forget_alumni();
         }
     }
-
-    /// Where former members were.
-    pub(crate) fn alumni(&self) -> Vec<(NodeId, SocketAddr)> {
-        let control = self.cluster.control.lock();
-        control.as_ref().map(|control| control.membership.alumni().collect()).unwrap_or_default()
-    }
 }
 
 impl Cluster {
@@ -264,7 +259,8 @@ impl Cluster {
 
     /// Forgets a tip, or a configured seed; all of them without `which`.
     pub fn clear_tips(&self, which: Option<(&str, u16)>) {
-        let keep = |seed: &Seed| which.is_some_and(|(host, port)| (seed.host.as_str(), seed.port) != (host, port));
+        let keep =
+            |seed: &Seed| which.is_some_and(|(host, port)| (seed.host.as_str(), seed.port) != (host, port));
         let mut list = self.seeds.lock();
         list.tips.retain(keep);
         list.configured.retain(keep);

@@ -23,6 +23,7 @@ mod hand_on;
 mod image;
 mod install;
 mod join;
+mod keep;
 mod map;
 mod outgoing;
 mod parking;
@@ -34,6 +35,7 @@ mod status;
 mod tick;
 
 pub use join::{Founding, Join, Seed};
+pub use keep::Kept;
 pub use map::NamespaceMap;
 pub use outgoing::{ClusterNotice, Outgoing, Reply, Requester};
 pub use peers::PeerList;
@@ -53,8 +55,8 @@ use parking::Parking;
 use parking_lot::{Mutex, RwLock};
 use shipload_cluster::NodeId;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The cluster as this node sees it, and what it does for it.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub struct Cluster {
     waker: Waker,
     /// Moves when any partition has another master or other holders.
     partition_generation: AtomicU64,
+    /// Moves when there is something new to write down.
+    keep_generation: AtomicU64,
 }
 
 /// How the shell is told that a tick is wanted soon.
@@ -104,6 +108,7 @@ impl Cluster {
             later: Mutex::default(),
             waker: Waker::default(),
             partition_generation: AtomicU64::new(0),
+            keep_generation: AtomicU64::new(0),
         }
     }
 
@@ -153,6 +158,10 @@ impl Cluster {
             self.later.lock().append(out);
             self.wake();
         }
+    }
+
+    fn keep_moved(&self) {
+        self.keep_generation.fetch_add(1, Ordering::AcqRel);
     }
 
     fn map_moved(&self) {

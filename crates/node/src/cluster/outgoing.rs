@@ -23,7 +23,10 @@ impl Outgoing {
     /// Nothing is to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.datagrams.is_empty() && self.fabric.is_empty() && self.replies.is_empty() && self.notices.is_empty()
+        self.datagrams.is_empty()
+            && self.fabric.is_empty()
+            && self.replies.is_empty()
+            && self.notices.is_empty()
     }
 
     /// Moves everything of another one behind what is here.

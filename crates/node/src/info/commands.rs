@@ -105,7 +105,11 @@ pub static COMMANDS: &[InfoCommand] = &[
     ),
     row("tip", cluster::tip, "`host=H;port=P`: joins a peer; its name is looked up again and again."),
     row("tip-clear", cluster::tip_clear, "`host-port-list=all|H:P,...`: forgets seeds and tips."),
-    row("recluster", cluster::recluster, "Forms the cluster anew, so that racks and quiesced nodes take effect."),
+    row(
+        "recluster",
+        cluster::recluster,
+        "Forms the cluster anew, so that racks and quiesced nodes take effect.",
+    ),
     row("mcast", refused::no_multicast, "Multicast heartbeats: there are none."),
     row("rack-ids", cluster::rack_ids, "The rack of this node, for each namespace."),
     row("racks", cluster::racks, "The nodes of every rack, for each namespace."),

@@ -82,7 +82,9 @@ impl IndexWalk {
         let wanted = |stripe: &StripeWalk, place: usize| stripe.parts.get(place) != Some(&Part::Unwanted);
         stripe.into_iter().flat_map(move |stripe| {
             let places = (0..PARTS).filter(move |place| wanted(stripe, *place));
-            places.filter_map(|place| PartitionId::new(u16::try_from(place * STRIPE_COUNT + stripe.stripe).ok()?))
+            places.filter_map(|place| {
+                PartitionId::new(u16::try_from(place * STRIPE_COUNT + stripe.stripe).ok()?)
+            })
         })
     }
 

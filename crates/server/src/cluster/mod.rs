@@ -9,6 +9,7 @@ mod engine;
 mod gossip;
 mod heartbeat;
 mod join;
+mod keep;
 mod reach;
 mod scout;
 mod seed_address;
@@ -18,6 +19,7 @@ mod seeds;
 pub(crate) use gossip::Gossip;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use join::join;
+pub(crate) use keep::{Keeper, LOOK_EVERY};
 
 pub use dns::{Resolve, ResolveError, Resolver, Trouble};
 pub use seed_address::SeedAddress;
