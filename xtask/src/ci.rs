@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -37,6 +37,7 @@ const STEPS: [Step; 13] = [
     Step { name: "tests", words: &["test", "--workspace", "--locked", "--no-fail-fast"] },
     Step { name: "build", words: &["build", "--release", "--locked", "--package", "shipload"] },
     Step { name: "licences", words: &["xtask", "deny"] },
+    Step { name: "compat", words: &["xtask", "compat"] },
     Step { name: "golden", words: &["xtask", "golden"] },
     Step { name: "counter", words: &["xtask", "counter"] },
     Step { name: "documents", words: &["xtask", "docs"] },

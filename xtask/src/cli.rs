@@ -5,7 +5,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench_index, bench_records, ci, conform, counter, docs, fuzz, golden, tidy};
+use crate::{bench_index, bench_records, ci, compat, conform, counter, crash, docs, fuzz, golden, tidy};
 
 /// Typed scripts of the project.
 #[derive(Debug, Parser)]
@@ -25,10 +25,14 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Run everything that decides whether the project keeps its promises (under 45 minutes)
     Ci(ci::CiArgs),
+    /// Count what of the protocol is covered by recorded cases and tests, and name what is not (seconds)
+    Compat(compat::Args),
     /// Run the official Rust client's own integration suite against a node (minutes)
     Conform(conform::Args),
     /// Run the Flask page with the client from PyPI against a node, and count its hits (under a minute)
     Counter(counter::Args),
+    /// Kill a node under load again and again, and look what it still knows (minutes)
+    Crash(crash::Args),
     /// Check licences, sources and doubled crates with cargo-deny (offline: no advisories)
     Deny,
     /// Run the commands of README and docs, and compare what they print

@@ -7,11 +7,13 @@
 //! anything else that fails each time is an error, and so is a listed test that passes now. `COMPAT.md` holds the
 //! table.
 
+mod announce;
 mod expectations;
 mod run;
 mod suite;
 mod table;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,12 +68,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let tests = suite::list(&binaries, &args.filter)?;
     let (node, address) = node(args)?;
     let limits = run::Limits { jobs: args.jobs, timeout: Duration::from_secs(args.timeout_s) };
-    let (alone, together): (Vec<Test>, Vec<Test>) =
-        tests.into_iter().partition(|test| expectations.is_alone(&test.name));
-    let mut results = run::all(&together, address, limits)?;
-    results.extend(run::all(&alone, address, run::Limits { jobs: 1, ..limits })?);
+    let mut results = all(tests, &expectations, address, limits)?;
     results.sort_by(|left, right| left.test.name.cmp(&right.test.name));
-    let results = run_again(results, &expectations, address, limits.timeout)?;
+    let results = run_again(results, &expectations, limits.timeout)?;
     let judged: Vec<(&Ran, Verdict<'_>)> = results.iter().map(|ran| (ran, expectations.judge(ran))).collect();
     print!("{}", table::text(&judged));
     let mut holds = report(&judged, args.show);
@@ -90,23 +89,39 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(holds)
 }
 
-/// Runs what failed unexpectedly again, alone.
-fn run_again(
-    results: Vec<Ran>,
+/// Runs all tests: most beside others, some alone, and some with a node that announces another version.
+fn all(
+    tests: Vec<Test>,
     expectations: &Expectations,
     node: SocketAddr,
-    timeout: Duration,
+    limits: run::Limits,
 ) -> Result<Vec<Ran>> {
+    let (announced, own): (Vec<Test>, Vec<Test>) =
+        tests.into_iter().partition(|test| expectations.announced(&test.name).is_some());
+    let (alone, together): (Vec<Test>, Vec<Test>) =
+        own.into_iter().partition(|test| expectations.is_alone(&test.name));
+    let mut results = run::all(&together, node, limits)?;
+    results.extend(run::all(&alone, node, run::Limits { jobs: 1, ..limits })?);
+    let mut versions: BTreeMap<&str, Vec<Test>> = BTreeMap::new();
+    for test in announced {
+        let version = expectations.announced(&test.name).unwrap_or_default();
+        versions.entry(version).or_default().push(test);
+    }
+    for (version, tests) in versions {
+        results.extend(run::all(&tests, announce::relay(node, version)?, limits)?);
+    }
+    Ok(results)
+}
+
+/// Runs what failed unexpectedly again, alone.
+fn run_again(results: Vec<Ran>, expectations: &Expectations, timeout: Duration) -> Result<Vec<Ran>> {
     let failed = |ran: &Ran| expectations.judge(ran) == Verdict::Unexpected;
     let count = results.iter().filter(|ran| failed(ran)).count();
     if count > AGAIN_AT_MOST {
         eprintln!("conform: {count} tests failed; that is no chance, none is run again");
         return Ok(results);
     }
-    results
-        .into_iter()
-        .map(|ran| if failed(&ran) { run::again(ran, node, timeout) } else { Ok(ran) })
-        .collect()
+    results.into_iter().map(|ran| if failed(&ran) { run::again(ran, timeout) } else { Ok(ran) }).collect()
 }
 
 fn node(args: &Args) -> Result<(Option<Node>, SocketAddr)> {
@@ -140,7 +155,11 @@ fn report(judged: &[(&Ran, Verdict<'_>)], show: bool) -> bool {
                 eprintln!("VARIES: {name} failed beside others and passed alone; it printed:");
                 eprintln!("{}\n", ran.printed.trim_end());
             }
-            Verdict::Passed | Verdict::LeftOut(_) | Verdict::NotYet(_) | Verdict::Varies(_) => {}
+            Verdict::Passed
+            | Verdict::PassedAs(_)
+            | Verdict::LeftOut(_)
+            | Verdict::NotYet(_)
+            | Verdict::Varies(_) => {}
         }
     }
     holds

@@ -4,7 +4,7 @@
 //! stand in `tests/golden/known-differences.txt`; a difference that is not there fails, and so does a line there that
 //! no case needs any more.
 
-mod corpus;
+pub(crate) mod corpus;
 mod known;
 mod target;
 

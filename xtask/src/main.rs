@@ -9,9 +9,11 @@ mod bench_records;
 mod benchmarks_document;
 mod ci;
 mod cli;
+mod compat;
 mod conform;
 mod console;
 mod counter;
+mod crash;
 mod deny;
 mod docs;
 mod fuzz;
@@ -45,8 +47,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench(Bench::Index(args)) => bench_index::run(&args).map(|()| true),
         Command::Bench(Bench::Records(args)) => bench_records::run(&args).map(|()| true),
         Command::Ci(args) => ci::run(&args),
+        Command::Compat(args) => compat::run(&args),
         Command::Conform(args) => conform::run(&args),
         Command::Counter(args) => counter::run(&args),
+        Command::Crash(args) => crash::run(&args),
         Command::Deny => deny::run(),
         Command::Docs(args) => docs::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),

@@ -2,7 +2,7 @@
 //!
 //! Every complaint names the flag or variable that it is about.
 
-use crate::cluster::SeedAddress;
+use crate::cluster::{SeedAddress, multicast};
 use crate::conf;
 use crate::options::{ConfigureError, Configured, Options};
 use crate::ports;
@@ -69,6 +69,7 @@ impl Overlay<'_> {
             self.replace("container", NetworkKey::ServiceAddress, "any")?;
         }
         self.seeds()?;
+        self.groups()?;
         self.warnings.extend(self.config.check().map_err(ConfigureError::Whole)?);
         Ok(Configured { config: self.config, warnings: self.warnings })
     }
@@ -160,6 +161,23 @@ impl Overlay<'_> {
         parsed
             .iter()
             .try_for_each(|seed| self.load(origin, &part, "mesh-seed-address-port", &seed.to_string()))
+    }
+
+    /// Multicast needs groups to join.
+    fn groups(&self) -> Result<(), ConfigureError> {
+        let network = &self.config.network;
+        if !multicast::is_wanted(network) {
+            return Ok(());
+        }
+        let groups = network.list(NetworkKey::HeartbeatMulticastGroup);
+        let none = groups.is_empty().then(String::new);
+        match none.or_else(|| groups.into_iter().find(|text| multicast::group(text).is_none())) {
+            Some(value) => {
+                let origin = "heartbeat mode multicast: multicast-group".to_owned();
+                Err(ConfigureError::Form { origin, value, allowed: multicast::ALLOWED })
+            }
+            None => Ok(()),
+        }
     }
 
     /// `NAME[:KEY=VALUE]...`: adds a namespace, or changes one of the file.

@@ -123,6 +123,20 @@ fn seeds_of_flags_win_over_those_of_the_file() {
 }
 
 #[test]
+fn multicast_needs_a_group() {
+    let with = |settings: &[&str]| Options {
+        settings: settings.iter().map(|one| format!("network.heartbeat.{one}")).collect(),
+        ..Options::default()
+    };
+    let error = refused(&with(&["mode=multicast"]));
+    assert!(error.contains("multicast-group: '' has the wrong form; allowed: an IPv4 address"), "{error}");
+    let error = refused(&with(&["mode=multicast", "multicast-group=10.0.0.1"]));
+    assert!(error.contains("'10.0.0.1' has the wrong form"), "{error}");
+    plain(&with(&["mode=multicast", "multicast-group=239.1.99.222"]));
+    plain(&with(&["multicast-group=10.0.0.1"]));
+}
+
+#[test]
 fn variables_of_the_official_image_count_in_a_container_without_a_file() {
     let image = ImageVariables {
         container: true,

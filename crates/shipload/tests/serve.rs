@@ -44,7 +44,7 @@ impl Place {
         {
             command.args([flag, &port.to_string()]);
         }
-        command.args(more);
+        command.args(["--fabric-port", "0", "--heartbeat-port", "0"]).args(more);
         command
     }
 }

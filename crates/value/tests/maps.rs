@@ -50,6 +50,10 @@ const UPDATE: i64 = 2;
 const NO_FAIL: i64 = 4;
 const PARTIAL: i64 = 8;
 const INVERTED: i64 = 0x10000;
+/// Flags that are sent as operations of their own, as old clients do.
+const OLD: i64 = 16;
+const OLD_CREATE: i64 = OLD | CREATE;
+const OLD_UPDATE: i64 = OLD | UPDATE;
 
 fn index() -> BoxedStrategy<i64> {
     (-6i64..7).boxed()
@@ -81,6 +85,8 @@ fn pick() -> BoxedStrategy<Pick> {
 fn act() -> BoxedStrategy<Act> {
     let flags = || {
         prop::sample::select(vec![
+            OLD_CREATE,
+            OLD_UPDATE,
             0,
             CREATE,
             UPDATE,
@@ -261,6 +267,10 @@ fn words(act: &Act) -> (i64, Vec<Option<Val>>) {
     let l = |values: &[Val]| Some(Val::List(values.to_vec()));
     let edges = |begin: &Option<Val>, end: &Option<Val>| vec![begin.clone().or(Some(Val::Nil)), end.clone()];
     match act {
+        Act::Put(key, value, OLD_CREATE) => (65, vec![v(key), v(value), n(&0)]),
+        Act::Put(key, value, OLD_UPDATE) => (69, vec![v(key), v(value)]),
+        Act::PutItems(pairs, OLD_CREATE) => (66, vec![Some(Val::Map(pairs.clone())), n(&0)]),
+        Act::PutItems(pairs, OLD_UPDATE) => (70, vec![Some(Val::Map(pairs.clone()))]),
         Act::Put(key, value, flags) => (67, vec![v(key), v(value), n(&0), n(flags)]),
         Act::PutItems(pairs, flags) => (68, vec![Some(Val::Map(pairs.clone())), n(&0), n(flags)]),
         Act::Increment(key, delta) => (73, vec![v(key), n(delta), n(&0)]),

@@ -43,6 +43,8 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug)]
 pub(crate) struct Ran {
     pub(crate) test: Test,
+    /// The node that it saw.
+    pub(crate) node: SocketAddr,
     pub(crate) outcome: Outcome,
     /// The last lines of what it printed when it failed; when it skipped itself, the line that says why.
     pub(crate) printed: String,
@@ -68,10 +70,10 @@ pub(crate) fn all(tests: &[Test], node: SocketAddr, limits: Limits) -> Result<Ve
 /// Runs a test that failed again, with nothing beside it, up to `AGAIN` times; with the result of the last time.
 ///
 /// A test that passes then keeps what it printed when it failed.
-pub(crate) fn again(failed: Ran, node: SocketAddr, timeout: Duration) -> Result<Ran> {
+pub(crate) fn again(failed: Ran, timeout: Duration) -> Result<Ran> {
     let mut last = failed;
     for _ in 0..AGAIN {
-        let ran = one(&last.test, node, timeout)?;
+        let ran = one(&last.test, last.node, timeout)?;
         match ran.outcome {
             Outcome::Passed => return Ok(Ran { outcome: Outcome::PassedAlone, ..last }),
             Outcome::Failed | Outcome::Hung => last = ran,
@@ -82,7 +84,7 @@ pub(crate) fn again(failed: Ran, node: SocketAddr, timeout: Duration) -> Result<
 }
 
 fn one(test: &Test, node: SocketAddr, timeout: Duration) -> Result<Ran> {
-    let ran = |outcome, printed| Ok(Ran { test: test.clone(), outcome, printed });
+    let ran = |outcome, printed| Ok(Ran { test: test.clone(), node, outcome, printed });
     if test.ignored {
         return ran(Outcome::Ignored, String::new());
     }
@@ -155,15 +157,15 @@ mod tests {
         let status = Command::new("install").args(["-m", "755"]).args([&source, &program]).status().unwrap();
         assert!(status.success());
         let test = Test { binary: program, directory: PathBuf::from("/"), ..Test::named("a") };
-        Ran { test, outcome: Outcome::Failed, printed: "the first time".to_owned() }
+        let node = SocketAddr::from(([127, 0, 0, 1], 1));
+        Ran { test, node, outcome: Outcome::Failed, printed: "the first time".to_owned() }
     }
 
     #[test]
     fn only_a_test_that_fails_each_time_has_failed() {
         let directory = std::env::temp_dir().join(format!("conform-again-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let after = |times| again(fails(&directory, times), address, Duration::from_secs(30)).unwrap();
+        let after = |times| again(fails(&directory, times), Duration::from_secs(30)).unwrap();
         let (never, once, twice) = (after(0), after(1), after(2));
         std::fs::remove_dir_all(&directory).unwrap();
         assert_eq!((never.outcome, never.printed.as_str()), (Outcome::PassedAlone, "the first time"));

@@ -23,7 +23,7 @@ key_table! {
     AdminAddress "admin.address", Kind::List, "", Static, "Addresses of a second service port for tools. Empty: as for service.";
     AdminPort "admin.port", PORT, "0", Static, "A second service port for tools; 0: none.";
     AdminDisableLocalhost "admin.disable-localhost", Kind::Bool, "false", Inert, "Does not listen on loopback in addition.";
-    HeartbeatMode "heartbeat.mode", Kind::Choice(&["mesh", "multicast"]), "mesh", Inert, "How nodes find each other.";
+    HeartbeatMode "heartbeat.mode", Kind::Choice(&["mesh", "multicast"]), "mesh", Static, "How nodes find each other: `mesh` by seeds, `multicast` by a group as well.";
     HeartbeatAddress "heartbeat.address", Kind::List, "", Static, "Addresses for heartbeats (UDP): an IP address, an interface, `localhost` or `any`. Empty: as for service.";
     HeartbeatPort "heartbeat.port", PORT, "3002", Static, "The port for heartbeats; 0 lets the system choose one. Not given: as far from the service port as the defaults are.";
     HeartbeatInterval "heartbeat.interval", count(50, 600_000), "150", Inert, "Milliseconds between heartbeats.";
@@ -32,8 +32,8 @@ key_table! {
     HeartbeatConnectTimeoutMs "heartbeat.connect-timeout-ms", count(50, 60_000), "500", Inert, "Milliseconds to wait for a peer's answer to a connect.";
     HeartbeatProtocol "heartbeat.protocol", Kind::Choice(&["v3", "none"]), "v3", Inert, "The heartbeat protocol of other servers; Shipload has its own.";
     HeartbeatMeshSeed "heartbeat.mesh-seed-address-port", Kind::List, "", Static, "Where other nodes may be, as `HOST PORT`; may be given many times. A name stands for all its addresses, and is looked up again and again.";
-    HeartbeatMulticastGroup "heartbeat.multicast-group", Kind::List, "", Inert, "The group in multicast mode.";
-    HeartbeatMulticastTtl "heartbeat.multicast-ttl", count(0, 255), "0", Inert, "The time to live of multicast packets.";
+    HeartbeatMulticastGroup "heartbeat.multicast-group", Kind::List, "", Static, "The groups in multicast mode: IPv4 addresses from 224.0.0.0 to 239.255.255.255.";
+    HeartbeatMulticastTtl "heartbeat.multicast-ttl", count(0, 255), "0", Static, "How many networks multicast packets may cross; 0: as the system has it, which is one.";
     FabricAddress "fabric.address", Kind::List, "", Static, "Addresses for traffic between nodes (TCP). Empty: as for service.";
     FabricPort "fabric.port", PORT, "3001", Static, "The port for traffic between nodes; 0 lets the system choose one. Not given: as far from the service port as the defaults are.";
     FabricChannelBulkFds "fabric.channel-bulk-fds", count(1, 128), "2", Inert, "Connections a peer for bulk messages.";

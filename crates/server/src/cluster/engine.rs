@@ -52,8 +52,7 @@ impl Engine for Shared {
     }
 
     fn set_attributes(&self, now: Now, attributes: Attributes, out: &mut Outgoing) {
-        let quiesced = self.node.attributes().is_some_and(|before| before.quiesced);
-        self.node.set_attributes(now, Attributes { quiesced, ..attributes }, out);
+        self.node.set_attributes(now, attributes, out);
     }
 
     fn leave(&self, now: Now, out: &mut Outgoing) {

@@ -124,12 +124,12 @@ impl Gossip {
         let waker = Arc::clone(&mailbox);
         engine.set_waker(Box::new(move || waker.wake()));
         engine.set_configured_seeds(&settings.seeds);
-        let families = heartbeat.addresses().to_vec();
-        let carrier = Carrier { heartbeat, start, tell_at_ns: 0 };
+        let nobody = settings.seeds.is_empty() && heartbeat.groups().is_empty();
+        let founding = if nobody { Founding::AtOnce } else { Founding::AfterMs(FOUND_MS) };
         let scout =
-            Scout::new(Arc::clone(&engine), settings.listening, families, Arc::clone(&mailbox), start);
+            Scout::new(Arc::clone(&engine), settings.listening, &heartbeat, Arc::clone(&mailbox), start);
+        let carrier = Carrier { heartbeat, start, tell_at_ns: 0 };
         let literal: Vec<SocketAddr> = settings.seeds.iter().filter_map(SeedAddress::literal).collect();
-        let founding = if settings.seeds.is_empty() { Founding::AtOnce } else { Founding::AfterMs(FOUND_MS) };
         let mut clock = Clock::new(start);
         let join = Join {
             incarnation: clock.now().unix_ns / 1_000_000,

@@ -243,6 +243,28 @@ fn a_tip_is_followed_and_strangers_are_refused() {
 }
 
 #[test]
+fn a_group_is_enough_to_be_found() {
+    let in_group = |address: &str, port: u16| {
+        let network = Config::new().network;
+        for (key, text) in [
+            (NetworkKey::HeartbeatAddress, address),
+            (NetworkKey::HeartbeatPort, port.to_string().as_str()),
+            (NetworkKey::HeartbeatMode, "multicast"),
+            (NetworkKey::HeartbeatMulticastGroup, "239.1.99.222"),
+            (NetworkKey::HeartbeatMulticastTtl, "1"),
+        ] {
+            network.put(key, text).expect("a value");
+        }
+        Heartbeat::open(&network).expect("sockets")
+    };
+    let names = Arc::new(Names::default());
+    let first = start(1, "m", in_group("127.0.0.1", 0), &[], &names);
+    let second = start(2, "m", in_group("127.0.0.2", first.address.port()), &[], &names);
+    first.wait_for(vec![second.up()]);
+    second.wait_for(vec![first.up()]);
+}
+
+#[test]
 fn a_node_comes_back_at_another_address() {
     let names = Arc::new(Names::default());
     let first = start(1, "c", open("127.0.0.1", 0), &[], &names);

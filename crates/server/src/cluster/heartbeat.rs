@@ -1,5 +1,6 @@
 //! The sockets that gossip goes through.
 
+use super::multicast::Groups;
 use crate::listen::{ListenError, Purpose};
 use crate::ports::{self, UnknownAddress};
 use crate::running::StartError;
@@ -17,8 +18,11 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 /// Open sockets for gossip.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
+    /// One for each address, then those that only hear multicast.
     sockets: Vec<UdpSocket>,
     addresses: Vec<SocketAddr>,
+    /// Multicast groups to seek in.
+    groups: Vec<SocketAddr>,
 }
 
 impl Heartbeat {
@@ -28,27 +32,35 @@ impl Heartbeat {
     /// An address that is none of this machine, or a port that is in use.
     pub(crate) fn open(network: &Values<NetworkKey>) -> Result<Heartbeat, StartError> {
         let mut port = ports::between_nodes(network, NetworkKey::HeartbeatPort);
-        let mut heartbeat = Heartbeat { sockets: Vec::new(), addresses: Vec::new() };
+        let groups = Groups::of(network);
+        let (mut sockets, mut hearing, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
         for ip in ports::ips(network, Purpose::Heartbeat, NetworkKey::HeartbeatAddress)? {
             let address = SocketAddr::new(ip, port);
             let failed = |error| ListenError { purpose: Purpose::Heartbeat, address, error };
             let socket = bind(address).map_err(failed)?;
-            let bound = socket.local_addr().map_err(failed)?;
             // When the system chose the port for the first address, the others get the same.
-            port = bound.port();
-            heartbeat.sockets.push(socket);
-            heartbeat.addresses.push(bound);
+            port = socket.local_addr().map_err(failed)?.as_socket().map_or(port, |bound| bound.port());
+            let bound = SocketAddr::new(ip, port);
+            hearing.extend(groups.join(&socket, bound).map_err(failed)?);
+            sockets.push(UdpSocket::from_std(socket.into()));
+            addresses.push(bound);
         }
-        if heartbeat.sockets.is_empty() {
+        if sockets.is_empty() {
             let word = network.text(NetworkKey::HeartbeatAddress);
             return Err(UnknownAddress { purpose: Purpose::Heartbeat, word }.into());
         }
-        Ok(heartbeat)
+        sockets.append(&mut hearing);
+        Ok(Heartbeat { sockets, addresses, groups: groups.at(port).collect() })
     }
 
     /// The bound addresses; never empty.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The multicast groups to seek in; none in mesh mode.
+    pub(super) fn groups(&self) -> &[SocketAddr] {
+        &self.groups
     }
 
     /// Has a poll watch the sockets, with tokens counted from 0.
@@ -91,7 +103,7 @@ fn is_echo(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     // Without the option to share: a second server on the port must fail and not take half of the datagrams.
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
@@ -101,5 +113,5 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     // When the kernel gives less, datagrams get lost a little sooner.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&SockAddr::from(address))?;
-    Ok(UdpSocket::from_std(socket.into()))
+    Ok(socket)
 }

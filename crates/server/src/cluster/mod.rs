@@ -10,6 +10,7 @@ mod gossip;
 mod heartbeat;
 mod join;
 mod keep;
+pub(crate) mod multicast;
 mod reach;
 mod scout;
 mod seed_address;

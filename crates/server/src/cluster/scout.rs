@@ -2,6 +2,7 @@
 
 use super::SeedAddress;
 use super::engine::Engine;
+use super::heartbeat::Heartbeat;
 use super::reach::{Listening, Machine, Reach};
 use super::seeds::Seeking;
 use crate::clock::Start;
@@ -67,6 +68,8 @@ pub(super) struct Scout {
     listening: Listening,
     /// The addresses that gossip is bound to.
     bound: Vec<SocketAddr>,
+    /// Multicast groups, which are sought like any other address.
+    groups: Vec<SocketAddr>,
     mailbox: Arc<Mailbox>,
     start: Start,
     seen: Mutex<Seen>,
@@ -78,6 +81,7 @@ struct Seen {
     candidates: Vec<SocketAddr>,
     attributes: Option<Attributes>,
     look_at_ns: u64,
+    looked: bool,
     warned: bool,
 }
 
@@ -85,11 +89,12 @@ impl Scout {
     pub(super) fn new(
         engine: Arc<dyn Engine>,
         listening: Listening,
-        bound: Vec<SocketAddr>,
+        heartbeat: &Heartbeat,
         mailbox: Arc<Mailbox>,
         start: Start,
     ) -> Scout {
-        Scout { engine, listening, bound, mailbox, start, seen: Mutex::default() }
+        let (bound, groups) = (heartbeat.addresses().to_vec(), heartbeat.groups().to_vec());
+        Scout { engine, listening, bound, groups, mailbox, start, seen: Mutex::default() }
     }
 
     /// What to announce now.
@@ -128,10 +133,10 @@ impl Seeking for Scout {
 
     fn look(&self, addresses: &[SocketAddr]) {
         let sendable = |seed: &&SocketAddr| self.bound.iter().any(|own| own.is_ipv4() == seed.is_ipv4());
-        let candidates: Vec<SocketAddr> = addresses.iter().filter(sendable).copied().collect();
+        let mut candidates: Vec<SocketAddr> = addresses.iter().filter(sendable).copied().collect();
         let mut seen = self.seen.lock();
         let now_ns = self.start.elapsed_ns();
-        let moved = candidates != seen.candidates;
+        let moved = candidates != seen.candidates || (!seen.looked && !self.groups.is_empty());
         if !moved && now_ns < seen.look_at_ns {
             return;
         }
@@ -140,8 +145,10 @@ impl Seeking for Scout {
         let changed = seen.attributes.as_ref() != Some(&attributes);
         seen.candidates.clone_from(&candidates);
         seen.attributes = Some(attributes.clone());
+        seen.looked = true;
         self.warn(&mut seen);
         drop(seen);
+        candidates.extend(&self.groups);
         if moved || changed {
             let mut mail = self.mailbox.mail.lock();
             mail.attributes = Some(attributes);

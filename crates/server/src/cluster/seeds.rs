@@ -86,7 +86,7 @@ impl Seeker {
             let alone = self.seeking.is_alone();
             let free = QUESTIONS_MAX.saturating_sub(self.book.in_flight());
             for seed in self.book.due(self.now_ms(), alone, free) {
-                self.ask(seed);
+                self.ask(&seed);
             }
             self.seeking.look(&self.book.addresses(self.now_ms()));
             let wait_ms = self.book.wake_at_ms(alone).saturating_sub(self.now_ms()).clamp(1, LOOK_MS);
@@ -102,10 +102,10 @@ impl Seeker {
         self.start.elapsed_ns() / 1_000_000
     }
 
-    fn ask(&mut self, seed: SeedAddress) {
+    fn ask(&mut self, seed: &SeedAddress) {
         // An address needs no name server.
         if let Ok(ip) = seed.host.parse() {
-            return self.note(&seed, Ok(vec![ip]));
+            return self.note(seed, Ok(vec![ip]));
         }
         let (resolver, events) = (Arc::clone(&self.resolver), self.events.clone());
         let asked = seed.clone();
@@ -116,7 +116,7 @@ impl Seeker {
         });
         if spawned.is_err() {
             // The machine has no thread to give just now: the same question comes again in a moment.
-            self.note(&seed, Err(ResolveError::NotFound));
+            self.note(seed, Err(ResolveError::NotFound));
         }
     }
 

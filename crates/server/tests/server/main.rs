@@ -4,6 +4,7 @@
 //! a condition, with a deadline that only a failure reaches.
 
 mod client;
+mod cluster;
 mod doors;
 mod frames;
 mod idle;

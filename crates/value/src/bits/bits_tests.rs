@@ -1,10 +1,31 @@
 use super::{Window, modify, number, read, window};
 use crate::cdt::Change;
-use crate::{Particle, ParticleType};
+use crate::{Particle, ParticleType, Refusal};
 use proptest::prelude::{any, prop, proptest};
 
 fn bit(bytes: &[u8], at: usize) -> bool {
     bytes[at / 8] >> (7 - at % 8) & 1 == 1
+}
+
+#[test]
+fn bytes_are_told_in_base64() {
+    let blob = Some(Particle { kind: ParticleType::Blob, bytes: &[1, 0x42, 3, 4, 5] });
+    let told = |arguments: &[u8]| {
+        let head = 0x91 + u8::try_from(arguments.len()).unwrap();
+        read(blob, &[&[head, 55], arguments].concat()).map(|answer| answer.unwrap().bytes)
+    };
+    for (arguments, wanted) in [
+        (&[][..], "AUIDBAU="),
+        (&[1, 2], "QgM="),
+        (&[0xfe, 2], "BAU="),
+        (&[2, 0, 1], "AwQF"),
+        (&[0, 1, 1], "AUIDBA=="),
+        (&[0, 0], ""),
+    ] {
+        assert_eq!(told(arguments).unwrap(), wanted.as_bytes());
+    }
+    assert_eq!(told(&[6, 1]), Err(Refusal::NotApplicable));
+    assert_eq!(told(&[0, 6]), Err(Refusal::NotApplicable));
 }
 
 proptest! {

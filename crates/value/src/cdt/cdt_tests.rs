@@ -94,6 +94,27 @@ fn an_index_far_behind_the_end_is_not_filled_up() {
 }
 
 #[test]
+fn strings_in_a_list_are_joined() {
+    let text = |text: &str| {
+        let mut out = Vec::new();
+        writer::typed(&mut out, 3, text.as_bytes());
+        out
+    };
+    let words = array(&[text("one"), text("two")]);
+    let joined = |list: &[u8], args: &[Vec<u8>]| {
+        read(Some(Particle { kind: ParticleType::List, bytes: list }), &call(28, args)).map(Option::unwrap)
+    };
+    let string =
+        |text: &str| Ok(OwnedParticle { kind: ParticleType::String, bytes: text.as_bytes().to_vec() });
+    assert_eq!(joined(&words, &[]), string("onetwo"));
+    assert_eq!(joined(&words, &[text(", ")]), string("one, two"));
+    assert_eq!(joined(&array(&[]), &[text(",")]), string(""));
+    assert_eq!(joined(&ints(&[1]), &[]), Err(Refusal::Parameter));
+    let nested = within(&[int(0x10), int(0)], call(28, &[text("-")]));
+    assert_eq!(read(list(&array(&[words])), &nested).unwrap(), Some(string("one-two").unwrap()));
+}
+
+#[test]
 fn payloads_that_are_none_are_refused() {
     let bin = ints(&[1]);
     for payload in [vec![], vec![0x90], vec![0xc0], vec![0x92, 0x10], vec![0x91, 0xa1, 0x03], call(0xff, &[])]

@@ -32,9 +32,11 @@ pub enum Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Trouble {
-        match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => Trouble::Silent,
-            kind => Trouble::Unreachable(kind),
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+            Trouble::Silent
+        } else {
+            Trouble::Unreachable(kind)
         }
     }
 }
@@ -104,12 +106,14 @@ fn by_datagram(
         let bytes = match socket.recv(&mut buffer) {
             Ok(length) => buffer.get(..length).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => match Trouble::from(error) {
-                Trouble::Silent => break,
+            Err(error) => {
+                let trouble = Trouble::from(error);
                 // One answer may be there already.
-                _ if heard.iter().any(Option::is_some) => break,
-                trouble => return Err(trouble),
-            },
+                if trouble == Trouble::Silent || heard.iter().any(Option::is_some) {
+                    break;
+                }
+                return Err(trouble);
+            }
         };
         for (question, heard) in questions.iter().zip(&mut heard) {
             if heard.is_none() {

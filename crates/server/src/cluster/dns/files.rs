@@ -30,7 +30,8 @@ pub(super) fn parse_conf(text: &str) -> Conf {
             // The last one wins.
             Some("search" | "domain") => conf.search = words.take(SEARCH_MAX).map(str::to_owned).collect(),
             Some("options") => {
-                let dots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse::<usize>().ok()).last();
+                let dots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse::<usize>().ok());
+                let dots = dots.reduce(|_, later| later);
                 conf.dots = dots.unwrap_or(conf.dots).min(DOTS_MAX);
             }
             Some(_) | None => {}

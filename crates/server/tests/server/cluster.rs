@@ -1,0 +1,61 @@
+//! Several servers that find each other by a seed, and serve as one.
+
+use crate::client::{Client, config, digest, eventually, get, put, server_with};
+use shipload_node::config::NetworkKey;
+use shipload_server::{Running, Tuning};
+use shipload_wire::ResultCode;
+
+const RECORDS: u64 = 200;
+
+fn joined_to(first: &Running) -> Running {
+    let config = config();
+    let seed = first.ports().heartbeat.expect("there always is one").to_string();
+    config.network.put(NetworkKey::HeartbeatMeshSeed, &seed).expect("a seed");
+    server_with(config, Tuning::default())
+}
+
+fn statistic(server: &Running, name: &str) -> String {
+    let answer = Client::to(server).info("statistics");
+    let found = answer.split(';').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap_or_default().to_owned()
+}
+
+fn eventually_of_size(servers: &[&Running], size: usize) {
+    eventually("all to see each other and settle", || {
+        servers.iter().all(|server| {
+            statistic(server, "cluster_size") == size.to_string()
+                && statistic(server, "cluster_integrity") == "true"
+                && statistic(server, "migrate_partitions_remaining") == "0"
+        })
+    });
+}
+
+#[test]
+fn three_servers_find_each_other_and_records_outlive_one_that_leaves() {
+    let first = server_with(config(), Tuning::default());
+    let (second, third) = (joined_to(&first), joined_to(&first));
+    eventually_of_size(&[&first, &second, &third], 3);
+    let mut client = Client::to(&first);
+    for number in 0..RECORDS {
+        client.send(&put(number, &digest(number)));
+        assert_eq!(client.result(), ResultCode::Ok, "written through any of them");
+    }
+    second.stop();
+    eventually_of_size(&[&first, &third], 2);
+    let mut client = Client::to(&third);
+    for number in 0..RECORDS {
+        client.send(&get(number));
+        assert_eq!(client.result(), ResultCode::Ok, "read through any of them");
+    }
+}
+
+#[test]
+fn a_server_whose_seed_is_nobody_serves_alone_after_a_while() {
+    let config = config();
+    config.network.put(NetworkKey::HeartbeatMeshSeed, "no.such.host.invalid:3002").expect("a seed");
+    let server = server_with(config, Tuning::default());
+    eventually_of_size(&[&server], 1);
+    let mut client = Client::to(&server);
+    client.send(&put(1, b"value"));
+    assert_eq!(client.result(), ResultCode::Ok);
+}
