@@ -107,7 +107,10 @@ fn truncate_up_to_a_moment() {
     let truncate = |lut| namespace.truncate(Target::Set(b"demo"), Some(lut), engine.now);
     assert_eq!(truncate(future), Err(TruncateError::InFuture));
     assert_eq!(truncate(1), Err(TruncateError::ToZero));
-    assert_eq!(namespace.truncate(Target::Set(b"nope"), None, engine.now), Ok(engine.now.since_2010_ms() + 1));
+    assert_eq!(
+        namespace.truncate(Target::Set(b"nope"), None, engine.now),
+        Ok(engine.now.since_2010_ms() + 1)
+    );
     assert!(truncate(between).is_ok());
     assert_eq!(engine.get(1).header.result, 2);
     assert_eq!(engine.get(2).header.result, 0);

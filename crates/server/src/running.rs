@@ -4,7 +4,7 @@
 //! log sinks around it.
 
 use crate::clock::Start;
-use crate::cluster::{self, Gossip};
+use crate::cluster::{self, Gossip, Keeper, LOOK_EVERY};
 use crate::disk::{self, Storage, StorageError};
 use crate::exit;
 use crate::host::{identity, load, memory};
@@ -95,13 +95,21 @@ impl Launch {
         let crew = Crew::new(wakers);
         let deliver = Arc::clone(&crew);
         let deliver = Arc::new(move |outgoing| deliver.carry(outgoing));
-        let gossip = cluster::join(&shared, heartbeat, &bound, deliver)?;
+        let (keeper, kept) = match storage.directory() {
+            Some(directory) => {
+                let (keeper, kept) = Keeper::open(directory).map_err(StorageError::from)?;
+                (Some(Arc::new(keeper)), kept)
+            }
+            None => (None, None),
+        };
+        let gossip = cluster::join(&shared, heartbeat, &bound, kept.as_ref(), deliver)?;
         let mut running = Running {
             bound,
             shared: Arc::clone(&shared),
             crew: Arc::clone(&crew),
             bell: Arc::new(Bell::default()),
             gossip: Some(gossip),
+            keeper,
             http_stop: None,
             _storage: storage,
             threads: Vec::new(),
@@ -112,6 +120,7 @@ impl Launch {
         }
         running.spawn_maintenance()?;
         running.spawn_flush()?;
+        running.spawn_keeper()?;
         running.spawn_http(http)?;
         Ok(running)
     }
@@ -125,6 +134,7 @@ pub struct Running {
     crew: Arc<Crew>,
     bell: Arc<Bell>,
     gossip: Option<Gossip>,
+    keeper: Option<Arc<Keeper>>,
     http_stop: Option<oneshot::Sender<()>>,
     /// Held for its lock.
     _storage: Storage,
@@ -184,7 +194,10 @@ impl Running {
         }
         // Requests that wait for other nodes have needed its time until now.
         drop(self.gossip.take());
-        disk::flush_all(&self.shared.node);
+        let clean = disk::flush_all(&self.shared.node);
+        if let Some(keeper) = self.keeper.take() {
+            keeper.end(&self.shared.node, clean);
+        }
     }
 
     fn spawn(
@@ -214,6 +227,18 @@ impl Running {
         let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bell));
         self.spawn("flush".to_owned(), move || {
             disk::run_flush(&shared, &bell);
+            Ok(())
+        })
+    }
+
+    fn spawn_keeper(&mut self) -> Result<(), StartError> {
+        let Some(keeper) = self.keeper.clone() else { return Ok(()) };
+        let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bell));
+        keeper.look(&shared.node);
+        self.spawn("keeper".to_owned(), move || {
+            while !bell.wait(LOOK_EVERY) {
+                keeper.look(&shared.node);
+            }
             Ok(())
         })
     }

@@ -32,6 +32,7 @@ impl Node {
                 }
                 Effect::Hold { partition, version } => {
                     namespace.holdings.hold(partition, version.as_ref());
+                    self.cluster.keep_moved();
                     self.cluster.map_moved();
                 }
                 Effect::Drop(partition) => {

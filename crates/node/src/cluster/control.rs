@@ -67,6 +67,7 @@ impl Node {
                     }
                     metadata::Effect::Changed { name } => {
                         let value = control.metadata.get(&name).map(<[u8]>::to_vec);
+                        self.cluster.keep_moved();
                         self.apply_metadata(now, &name, value.as_deref());
                     }
                     metadata::Effect::Everywhere { .. } => {}
@@ -186,6 +187,7 @@ impl Node {
         edit(&mut changed.nodes);
         changed.generation += 1;
         *peers = Arc::new(changed);
+        self.cluster.keep_moved();
     }
 
     fn peers_wish(&self, node: NodeId) -> Option<(u32, bool)> {

@@ -126,10 +126,11 @@ impl Node {
         streams.replication.on_message(now.mono_ns / 1_000_000, from, message, &mut records, effects);
         let view = streams.replication.view();
         let arrived = effects.extract_if(.., |effect| matches!(effect, Effect::Arrived { .. }));
-        streams.arrived.extend(arrived.filter_map(|effect| match effect {
-            Effect::Arrived { partition, from, item } => Some(Arrived { view, partition, from, item }),
-            _ => None,
-        }));
+        for effect in arrived {
+            if let Effect::Arrived { partition, from, item } = effect {
+                streams.arrived.push_back(Arrived { view, partition, from, item });
+            }
+        }
         let any = !streams.arrived.is_empty();
         worker.touched[namespace.index] |= 1 << stripe_number;
         namespace.holdings.mark_active(at.partition);

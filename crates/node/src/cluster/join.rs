@@ -223,12 +223,6 @@ impl Node {
             control.membership.forget_alumni();
         }
     }
-
-    /// Where former members were.
-    pub(crate) fn alumni(&self) -> Vec<(NodeId, SocketAddr)> {
-        let control = self.cluster.control.lock();
-        control.as_ref().map(|control| control.membership.alumni().collect()).unwrap_or_default()
-    }
 }
 
 impl Cluster {

@@ -24,6 +24,7 @@ mod image;
 mod inspect;
 mod install;
 mod join;
+mod keep;
 mod map;
 mod outgoing;
 mod parking;
@@ -36,6 +37,7 @@ mod tick;
 
 pub use inspect::Queues;
 pub use join::{Founding, Join, Seed};
+pub use keep::Kept;
 pub use map::NamespaceMap;
 pub use outgoing::{ClusterNotice, Outgoing, Reply, Requester};
 pub use peers::PeerList;
@@ -78,6 +80,8 @@ pub struct Cluster {
     waker: Waker,
     /// Moves when any partition has another master or other holders.
     partition_generation: AtomicU64,
+    /// Moves when there is something new to write down.
+    keep_generation: AtomicU64,
 }
 
 /// How the shell is told that a tick is wanted soon.
@@ -106,6 +110,7 @@ impl Cluster {
             later: Mutex::default(),
             waker: Waker::default(),
             partition_generation: AtomicU64::new(0),
+            keep_generation: AtomicU64::new(0),
         }
     }
 
@@ -155,6 +160,10 @@ impl Cluster {
             self.later.lock().append(out);
             self.wake();
         }
+    }
+
+    fn keep_moved(&self) {
+        self.keep_generation.fetch_add(1, Ordering::AcqRel);
     }
 
     fn map_moved(&self) {

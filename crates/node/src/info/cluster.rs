@@ -62,10 +62,11 @@ pub(super) fn peers_alternate(ask: &Ask<'_>) -> Answer {
 
 fn peer_list(ask: &Ask<'_>, of: fn(&Attributes) -> &Vec<Address>) -> String {
     let peers = ask.node.cluster.peers();
-    let entries = peers.nodes.iter().filter(|(_, attributes)| !of(attributes).is_empty()).map(|(node, attributes)| {
-        let addresses: Vec<String> = of(attributes).iter().map(Address::to_string).collect();
-        format!("[{:X},,[{}]]", node.0, addresses.join(","))
-    });
+    let entries =
+        peers.nodes.iter().filter(|(_, attributes)| !of(attributes).is_empty()).map(|(node, attributes)| {
+            let addresses: Vec<String> = of(attributes).iter().map(Address::to_string).collect();
+            format!("[{:X},,[{}]]", node.0, addresses.join(","))
+        });
     format!("{},3000,[{}]", peers.generation, entries.collect::<Vec<_>>().join(","))
 }
 

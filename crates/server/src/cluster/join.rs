@@ -7,9 +7,10 @@ use super::reach::Listening;
 use super::{Resolver, SeedAddress};
 use crate::ports::Bound;
 use crate::service::Shared;
-use shipload_cluster::{Address, Inventory};
+use shipload_cluster::Address;
+use shipload_node::cluster::Kept;
 use shipload_node::config::{NetworkKey, Values};
-use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(crate) fn join(
     shared: &Arc<Shared>,
     heartbeat: Heartbeat,
     bound: &Bound,
+    kept: Option<&Kept>,
     deliver: Deliver,
 ) -> io::Result<Gossip> {
     let listen = shared.node.facts.listen.read().clone();
@@ -34,20 +36,27 @@ pub(crate) fn join(
             service: listen.service,
             rack: 0,
         },
-        seeds: seeds(&shared.node.config().network),
+        seeds: seeds(&shared.node.config().network, kept),
         resolver: Arc::new(Resolver::default()),
-        inventory: Inventory::default(),
-        metadata: BTreeMap::new(),
+        inventory: shared.node.restored(kept, RandomState::new().hash_one(1)),
+        metadata: kept.map(|kept| kept.metadata.clone()).unwrap_or_default(),
     };
     let engine: Arc<dyn Engine> = Arc::<Shared>::clone(shared);
     Gossip::start(engine, shared.start, heartbeat, settings, deliver)
 }
 
-/// The configured seeds. In a container without any, its own service's name could be guessed here.
-fn seeds(network: &Values<NetworkKey>) -> Vec<SeedAddress> {
+/// The configured seeds, and where the other nodes were in an earlier life. In a container without any, its own service's name could be guessed here.
+fn seeds(network: &Values<NetworkKey>, kept: Option<&Kept>) -> Vec<SeedAddress> {
     let seeds = network.list(NetworkKey::HeartbeatMeshSeed);
     // The port is always there: the configuration was brought into this form.
-    seeds.iter().filter_map(|seed| SeedAddress::parse(seed, 0)).collect()
+    let mut seeds: Vec<SeedAddress> = seeds.iter().filter_map(|seed| SeedAddress::parse(seed, 0)).collect();
+    for peer in kept.map(|kept| kept.peers.as_slice()).unwrap_or_default() {
+        let seed = SeedAddress { host: peer.ip().to_string(), port: peer.port() };
+        if !seeds.contains(&seed) {
+            seeds.push(seed);
+        }
+    }
+    seeds
 }
 
 fn address(text: &str) -> Option<Address> {

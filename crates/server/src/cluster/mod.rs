@@ -9,6 +9,7 @@ mod engine;
 mod gossip;
 mod heartbeat;
 mod join;
+mod keep;
 pub(crate) mod multicast;
 mod reach;
 mod scout;
@@ -19,6 +20,7 @@ mod seeds;
 pub(crate) use gossip::Gossip;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use join::join;
+pub(crate) use keep::{Keeper, LOOK_EVERY};
 
 pub use dns::{Resolve, ResolveError, Resolver, Trouble};
 pub use seed_address::SeedAddress;

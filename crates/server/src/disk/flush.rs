@@ -59,11 +59,14 @@ impl Rhythm {
     }
 }
 
-/// The last flush, when nobody writes any more.
-pub(crate) fn flush_all(node: &Node) {
+/// The last flush, when nobody writes any more; whether everything is on stable storage now.
+pub(crate) fn flush_all(node: &Node) -> bool {
+    let mut clean = true;
     for namespace in node.namespaces() {
         if let Err(fault) = namespace.flush() {
             tracing::error!(namespace = namespace.name, "{fault}; the last writes may be lost");
+            clean = false;
         }
     }
+    clean
 }

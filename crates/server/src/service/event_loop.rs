@@ -128,7 +128,10 @@ impl EventLoop {
 
     /// How long the loop may wait for events.
     fn patience(&self) -> Duration {
-        if !self.again.is_empty() || self.links.wants_turn() || self.doors.iter().any(|door| door.waiting && door.retry_mono_ns == 0) {
+        if !self.again.is_empty()
+            || self.links.wants_turn()
+            || self.doors.iter().any(|door| door.waiting && door.retry_mono_ns == 0)
+        {
             return Duration::ZERO;
         }
         let mono_ns = self.desk.now.mono_ns;

@@ -49,9 +49,7 @@ impl Connection {
             | Protocol::Admin
             | Protocol::InfoUnknown
             | Protocol::InfoFrames
-            | Protocol::Fabric => {
-                self.execute_frame(rest, desk)
-            }
+            | Protocol::Fabric => self.execute_frame(rest, desk),
         }
     }
 

@@ -234,7 +234,9 @@ impl EventLoop {
                 Requester::Client { thread, .. } if thread as usize != self.number => {
                     self.crew.send(thread as usize, Mail::Replies(vec![reply]));
                 }
-                Requester::Client { .. } | Requester::Node { .. } | Requester::Nobody => self.give_answer(reply),
+                Requester::Client { .. } | Requester::Node { .. } | Requester::Nobody => {
+                    self.give_answer(reply);
+                }
             }
         }
         // Datagrams and lines for the log leave with the next tick.

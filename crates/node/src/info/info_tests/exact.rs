@@ -39,7 +39,6 @@ const ANSWERS: &[(&str, &str)] = &[
     ("peers-tls-alt", PAID),
     ("alumni-tls-std", PAID),
     ("alumni-tls-alt", PAID),
-
     ("rack-ids", "test:0"),
     ("roster:", PAID),
     ("quiesce:", "ok"),
