@@ -78,7 +78,12 @@ struct Server {
 impl Server {
     /// Starts it, and waits until it says that the HTTP port is open.
     fn start(place: Place, more: &[&str]) -> Server {
-        let mut child = place.serve(more).stderr(Stdio::piped()).spawn().expect("the program runs");
+        let command = place.serve(more);
+        Server::run(place, command)
+    }
+
+    fn run(place: Place, mut command: Command) -> Server {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program runs");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let mut log = String::new();
         for line in lines.by_ref() {
@@ -214,7 +219,7 @@ fn wrong_configurations_are_told_with_file_and_line() {
     };
     let error = serve("service {\n\tproto-fd-max lots\n}\nnamespace test {\n}\n");
     assert!(error.contains(&format!("{name}:2: 'lots' is no value for 'proto-fd-max': allowed")), "{error}");
-    let error = serve("namespace test {\n\tstorage-engine device {\n\t\tfile /x\n\t}\n}\n");
+    let error = serve("namespace test {\n\tstorage-engine pmem {\n\t}\n}\n");
     assert!(error.contains(&format!("{name}:2: ")) && error.contains("memory"), "{error}");
     let error = serve("namespace test {\n");
     assert!(error.contains(&format!("{name}:1: namespace: this stanza is never closed")), "{error}");
@@ -289,4 +294,53 @@ fn health_asks_over_http() {
     assert_eq!((alive.status.code(), alive.stdout.as_slice()), (Some(0), b"ok\n".as_slice()));
     let ready = health(&["--ready"]);
     assert_eq!((ready.status.code(), ready.stdout.as_slice()), (Some(0), b"ready\n".as_slice()));
+}
+
+/// The result of a write of a large record, or nothing when the node closes the connection instead.
+fn put_large(socket: &mut TcpStream, number: u32) -> Option<ResultCode> {
+    socket.write_all(&put(number, &[7; 100_000])).ok()?;
+    let mut answer = [0; 30];
+    socket.read_exact(&mut answer).ok()?;
+    Response::decode(&answer[8..]).expect("well formed").result()
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_loses_none_that_it_took() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data").display().to_string();
+    let namespace = "test:storage-engine.filesize=64M:storage-engine.commit-to-device=true";
+    let flags = ["--data", &data, "--namespace", namespace];
+    let server = Server::start(Place::new(), &flags);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    // No byte beyond the first 8 MB of a file can be written from now on: some of the disk is there, no more is.
+    let place = Place::new();
+    let serve = place.serve(&flags);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 16000; exec \"$0\" \"$@\""]);
+    limited.arg(serve.get_program()).args(serve.get_args());
+    let mut server = Server::run(place, limited);
+    let mut socket = server.connect();
+    let (mut taken, mut refused) = (Vec::new(), 0);
+    for number in 0..200 {
+        match put_large(&mut socket, number) {
+            Some(ResultCode::Ok) => taken.push(number),
+            Some(ResultCode::ServerFull) => refused += 1,
+            Some(other) => panic!("a write was answered with {other:?}"),
+            None => socket = server.connect(),
+        }
+    }
+    assert!(taken.len() > 20 && refused > 50, "{} were taken, {refused} refused", taken.len());
+    server.child.kill().expect("it runs");
+    drop(server);
+    let server = Server::start(Place::new(), &flags);
+    let mut socket = server.connect();
+    for number in taken {
+        let mut digest = [3; 20];
+        digest[..4].copy_from_slice(&u32::to_be_bytes(number));
+        let mut out = Vec::new();
+        request::exists(&mut out, &Key::new("test", "demo", &digest), 0);
+        socket.write_all(&out).expect("sent");
+        assert_eq!(result(&mut socket), ResultCode::Ok, "record {number} was taken and is gone");
+    }
 }

@@ -147,7 +147,8 @@ pub(crate) fn run(
     };
     reply::patch_header(out, mark, &header);
     tally::count(worker.counters(place.namespace), origin, kind, verdict.result);
-    worker.uncommitted |= kind != Kind::Read && place.namespace.durable.commits();
+    let changed = kind != Kind::Read && matches!(verdict.result, ResultCode::Ok | ResultCode::Udf);
+    worker.uncommitted |= changed && place.namespace.durable.commits();
     worker.tidy();
     (verdict.result, kind)
 }
