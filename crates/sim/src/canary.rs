@@ -1,0 +1,91 @@
+//! Planted bugs: each is a change of what nodes say or do, made by the harness, that the observers must find.
+
+use shipload_cluster::fabric::{Item, Message, Payload};
+use shipload_value::Digest;
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Canary {
+    /// Clients are told that a write is done before any other copy holds it.
+    EarlyAnswer,
+    /// Now and then a replica applies nothing where a write should be.
+    LostPut,
+    /// Now and then a replica applies a write with one bit changed.
+    TornPut,
+    /// A copy calls itself full when its filling begins.
+    EarlyFull,
+    /// A new master's entries don't wait for those of the master before.
+    NoAfter,
+    /// Entries of another view are applied.
+    ForeignView,
+    /// Requests that are handed on are executed twice.
+    TwiceHandedOn,
+    /// Nobody hears acknowledgements.
+    NoAcks,
+    /// A removal that migration ships is forgotten.
+    NoRelease,
+    /// What is listed of another copy is forgotten: gathering finds nothing.
+    NoGather,
+}
+
+/// All of them, with their names.
+pub const ALL: [(Canary, &str); 10] = [
+    (Canary::EarlyAnswer, "early-answer"),
+    (Canary::LostPut, "lost-put"),
+    (Canary::TornPut, "torn-put"),
+    (Canary::EarlyFull, "early-full"),
+    (Canary::NoAfter, "no-after"),
+    (Canary::ForeignView, "foreign-view"),
+    (Canary::TwiceHandedOn, "twice-handed-on"),
+    (Canary::NoAcks, "no-acks"),
+    (Canary::NoRelease, "no-release"),
+    (Canary::NoGather, "no-gather"),
+];
+
+impl Canary {
+    /// What arrives instead of a message, and how often. `rare` is true now and then; `view` is the receiver's.
+    pub(crate) fn twist<'a>(self, message: Message<'a>, rare: bool, view: u64) -> (Message<'a>, usize) {
+        match (self, message) {
+            (Canary::LostPut, Message::Replica { at, seq, item: Item::Put { .. } }) if rare => {
+                (Message::Replica { at, seq, item: nothing(at.partition) }, 1)
+            }
+            (Canary::TornPut, Message::Replica { at, seq, item: Item::Put { digest, migrated, image } }) if rare => {
+                let mut bytes = image.to_vec();
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 1;
+                }
+                (Message::Replica { at, seq, item: Item::Put { digest, migrated, image: bytes.into() } }, 1)
+            }
+            (Canary::EarlyFull, Message::Replica { at, seq, item: Item::Filling(version) }) => {
+                // The byte behind the key says whether a copy is full.
+                let mut bytes = version.to_vec();
+                if let Some(full) = bytes.get_mut(8) {
+                    *full = 1;
+                }
+                (Message::Replica { at, seq, item: Item::Full(Payload::from(bytes)) }, 1)
+            }
+            (Canary::NoAfter, Message::Replica { at, seq, item: Item::After { node, .. } }) => {
+                (Message::Replica { at, seq, item: Item::After { node, seq: 0 } }, 1)
+            }
+            (Canary::ForeignView, Message::Replica { mut at, seq, item }) => {
+                at.view = view;
+                (Message::Replica { at, seq, item }, 1)
+            }
+            (Canary::TwiceHandedOn, message @ Message::Proxy { .. }) => (message, 2),
+            (Canary::NoAcks, message @ Message::Ack { .. }) => (message, 0),
+            (Canary::NoRelease, message @ Message::Release { .. }) => (message, 0),
+            (Canary::NoGather, Message::Listing { at, round, buckets, .. }) => {
+                (Message::Listing { at, round, buckets, stamps: Vec::new().into() }, 1)
+            }
+            (_, message) => (message, 1),
+        }
+    }
+}
+
+/// An entry that changes nothing: the removal of a record that nobody has.
+fn nothing(partition: shipload_value::PartitionId) -> Item<'static> {
+    let [low, high] = partition.number().to_le_bytes();
+    let mut digest = [0xee; 20];
+    (digest[0], digest[1]) = (low, high);
+    Item::Remove { digest: Digest(digest), migrated: false, last_update_ms: 0 }
+}
