@@ -4,7 +4,7 @@
 //! log sinks around it.
 
 use crate::clock::Start;
-use crate::cluster::{self, Gossip, Keeper, LOOK_EVERY};
+use crate::cluster::{self, ControlThread, Deliver, Gossip, Keeper, LOOK_EVERY};
 use crate::disk::{self, Storage, StorageError};
 use crate::exit;
 use crate::host::{identity, load, memory};
@@ -94,7 +94,7 @@ impl Launch {
         let (stations, wakers) = stations?.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
         let crew = Crew::new(wakers);
         let deliver = Arc::clone(&crew);
-        let deliver = Arc::new(move |outgoing| deliver.carry(outgoing));
+        let deliver: Deliver = Arc::new(move |outgoing| deliver.carry(outgoing));
         let (keeper, kept) = match storage.directory() {
             Some(directory) => {
                 let (keeper, kept) = Keeper::open(directory).map_err(StorageError::from)?;
@@ -102,13 +102,15 @@ impl Launch {
             }
             None => (None, None),
         };
-        let gossip = cluster::join(&shared, heartbeat, &bound, kept.as_ref(), deliver)?;
+        let gossip = cluster::join(&shared, heartbeat, &bound, kept.as_ref(), Arc::clone(&deliver))?;
+        let control = ControlThread::start(&shared, deliver)?;
         let mut running = Running {
             bound,
             shared: Arc::clone(&shared),
             crew: Arc::clone(&crew),
             bell: Arc::new(Bell::default()),
             gossip: Some(gossip),
+            control: Some(control),
             keeper,
             http_stop: None,
             _storage: storage,
@@ -134,6 +136,7 @@ pub struct Running {
     crew: Arc<Crew>,
     bell: Arc<Bell>,
     gossip: Option<Gossip>,
+    control: Option<ControlThread>,
     keeper: Option<Arc<Keeper>>,
     http_stop: Option<oneshot::Sender<()>>,
     /// Held for its lock.
@@ -193,6 +196,7 @@ impl Running {
             let _ = thread.join();
         }
         // Requests that wait for other nodes have needed its time until now.
+        drop(self.control.take());
         drop(self.gossip.take());
         let clean = disk::flush_all(&self.shared.node);
         if let Some(keeper) = self.keeper.take() {

@@ -1,11 +1,14 @@
-//! Control: membership, agreement and metadata, and how the news of one become events of the next.
+//! Control: agreement and metadata, and how the news of membership become events of theirs.
+//!
+//! Installing a view may take a while. Gossip ([`super::gossip`]) is another machine behind another lock, so that it goes
+//! on meanwhile: a node that is busy with its new share must not look dead.
 
+use super::gossip::News;
 use super::outgoing::{ClusterNotice, Outgoing};
 use crate::node::Node;
 use crate::now::Now;
 use shipload_cluster::agreement::{self, Agreement, Standing};
 use shipload_cluster::fabric::Message;
-use shipload_cluster::membership::{self, Membership};
 use shipload_cluster::metadata::{self, Metadata};
 use shipload_cluster::{Incarnation, Inventory, NodeId};
 use std::net::SocketAddr;
@@ -15,17 +18,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) incarnation: Incarnation,
-    pub(super) membership: Membership,
     pub(super) agreement: Agreement,
     pub(super) metadata: Metadata,
-    /// A rack or a wish to be quiet differs from what the view was made with.
-    pub(super) recluster: bool,
 }
 
 /// What the machines want done after an event.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    pub(super) membership: Vec<membership::Effect>,
     pub(super) agreement: Vec<agreement::Effect>,
     pub(super) metadata: Vec<metadata::Effect>,
 }
@@ -48,12 +47,9 @@ impl Node {
     /// Does what the machines want, until they want nothing more.
     fn settle(&self, control: &mut Control, pass: &mut Pass, now: Now, out: &mut Outgoing) {
         loop {
-            let Pass { membership, agreement, metadata } = std::mem::take(pass);
-            if membership.is_empty() && agreement.is_empty() && metadata.is_empty() {
+            let Pass { agreement, metadata } = std::mem::take(pass);
+            if agreement.is_empty() && metadata.is_empty() {
                 break;
-            }
-            for effect in membership {
-                self.on_membership(control, pass, effect, now, out);
             }
             for effect in agreement {
                 self.on_agreement(control, pass, effect, now, out);
@@ -77,42 +73,36 @@ impl Node {
         self.note_integrity(control.agreement.integrity());
     }
 
-    fn on_membership(
+    /// What gossip has found out.
+    pub(super) fn on_news(
         &self,
         control: &mut Control,
         pass: &mut Pass,
-        effect: membership::Effect,
+        news: News,
         now: Now,
         out: &mut Outgoing,
     ) {
         let now_ms = now.mono_ns / 1_000_000;
-        match effect {
-            membership::Effect::Send { to, bytes } => out.datagrams.push((to, bytes)),
-            membership::Effect::Up { node, incarnation, attributes } => {
-                out.notices.push(ClusterNotice::Up(node, attributes.fabric));
-                self.edit_peers(|peers| drop(peers.insert(node, *attributes)));
-                control.agreement.member_up(now_ms, node, incarnation, &mut pass.agreement);
-            }
-            membership::Effect::Changed { node, incarnation, attributes } => {
+        match news {
+            News::Up { node, incarnation, attributes } => {
                 let wish = (attributes.rack, attributes.quiesced);
                 let before = self.peers_wish(node);
+                if before.is_none() {
+                    out.notices.push(ClusterNotice::Up(node, attributes.fabric));
+                }
                 self.edit_peers(|peers| drop(peers.insert(node, *attributes)));
                 control.agreement.member_up(now_ms, node, incarnation, &mut pass.agreement);
-                if before != Some(wish) {
+                if before.is_some_and(|before| before != wish) {
                     control.agreement.recluster(now_ms, &mut pass.agreement);
                 }
             }
-            membership::Effect::Down { node } => {
+            News::Down { node } => {
                 out.notices.push(ClusterNotice::Down(node));
                 self.edit_peers(|peers| drop(peers.remove(&node)));
                 control.agreement.member_down(now_ms, node, &mut pass.agreement);
             }
-            membership::Effect::Refused { from, refusal } => {
-                out.notices.push(ClusterNotice::Refused(from, refusal.to_string()));
-            }
-            membership::Effect::SameId { from } => out.notices.push(ClusterNotice::SameId(from)),
-            membership::Effect::Rejoined => out.notices.push(ClusterNotice::Rejoined),
-            membership::Effect::Stalled { late_ms } => out.notices.push(ClusterNotice::Stalled(late_ms)),
+            // The principal alone can; others hear of the changed attributes and do the same.
+            News::Wish => drop(control.agreement.recluster(now_ms, &mut pass.agreement)),
         }
     }
 
@@ -132,13 +122,9 @@ impl Node {
                 out.fabric.push((to, Message::Agreement(bytes.into())));
             }
             agreement::Effect::Declare { ballot } => {
-                let attributes = control.membership.attributes();
-                let standing = Standing {
-                    incarnation: control.incarnation,
-                    rack: attributes.rack,
-                    quiesced: attributes.quiesced,
-                    inventory: self.freeze(),
-                };
+                let (rack, quiesced) = self.wish();
+                let standing =
+                    Standing { incarnation: control.incarnation, rack, quiesced, inventory: self.freeze() };
                 control.agreement.declared(now_ms, ballot, standing, &mut pass.agreement);
             }
             agreement::Effect::Thaw => self.thaw(),

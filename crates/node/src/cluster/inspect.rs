@@ -89,7 +89,6 @@ impl Node {
     /// Panics when a machine has become impossible.
     pub fn assert_invariants(&self) {
         if let Some(control) = self.cluster.control.lock().as_ref() {
-            control.membership.assert_invariants();
             control.agreement.assert_invariants();
             control.metadata.assert_invariants();
         }

@@ -15,7 +15,6 @@ use shipload_cluster::replication::{self, Replication};
 use shipload_cluster::{Attributes, ClusterName, Incarnation, Inventory, NodeId};
 use shipload_store::STRIPE_COUNT;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -100,23 +99,22 @@ impl Node {
         let restored: Vec<String> = join.metadata.keys().cloned().collect();
         let made = Control {
             incarnation,
-            membership: Membership::new(
-                me,
-                incarnation,
-                &self.cluster_name(),
-                join.attributes,
-                membership::Settings::default(),
-                join.random,
-            ),
             agreement: Agreement::new(me, incarnation, settings, join.random ^ 1, now_ms),
             metadata: Metadata::new(me, join.metadata),
-            recluster: false,
         };
         for name in restored {
             self.apply_metadata(now, &name, made.metadata.get(&name));
         }
         *control = Some(made);
         drop(control);
+        *self.cluster.gossip.lock() = Some(Membership::new(
+            me,
+            incarnation,
+            &self.cluster_name(),
+            join.attributes,
+            membership::Settings::default(),
+            join.random,
+        ));
         self.cluster_tick(now, out);
     }
 
@@ -145,52 +143,6 @@ impl Node {
         NodeId(self.identity.node_id)
     }
 
-    /// A datagram came to the heartbeat port.
-    pub fn on_datagram(&self, now: Now, from: SocketAddr, bytes: &[u8], out: &mut Outgoing) {
-        self.with_control(now, out, |control, pass| {
-            control.membership.on_datagram(now.mono_ns / 1_000_000, from, bytes, &mut pass.membership);
-        });
-    }
-
-    /// The addresses that all seeds have now.
-    pub fn set_candidates(&self, now: Now, addresses: &[SocketAddr], out: &mut Outgoing) {
-        self.with_control(now, out, |control, pass| {
-            control.membership.set_seeds(now.mono_ns / 1_000_000, addresses, &mut pass.membership);
-        });
-    }
-
-    /// One more address where a node may be.
-    pub fn add_candidate(&self, now: Now, address: SocketAddr, out: &mut Outgoing) {
-        self.with_control(now, out, |control, pass| {
-            control.membership.announce(now.mono_ns / 1_000_000, address, &mut pass.membership);
-        });
-    }
-
-    /// This node tells something else of itself from now on.
-    pub fn set_attributes(&self, now: Now, attributes: Attributes, out: &mut Outgoing) {
-        self.with_control(now, out, |control, pass| {
-            let now_ms = now.mono_ns / 1_000_000;
-            let before = control.membership.attributes();
-            // What was wished for at run time stays.
-            let attributes = Attributes { quiesced: before.quiesced, ..attributes };
-            control.recluster |= before.rack != attributes.rack;
-            control.membership.set_attributes(now_ms, attributes, &mut pass.membership);
-        });
-    }
-
-    /// What this node tells of itself; none before it joined.
-    #[must_use]
-    pub fn attributes(&self) -> Option<Attributes> {
-        self.cluster.control.lock().as_ref().map(|control| control.membership.attributes().clone())
-    }
-
-    /// Tells the others that this node goes.
-    pub fn leave(&self, now: Now, out: &mut Outgoing) {
-        self.with_control(now, out, |control, pass| {
-            control.membership.leave(now.mono_ns / 1_000_000, &mut pass.membership);
-        });
-    }
-
     /// Wants a view with the same members; false when that is another node's to do.
     pub(crate) fn recluster(&self, now: Now) -> bool {
         let mut wanted = !self.cluster.is_joined();
@@ -200,28 +152,11 @@ impl Node {
         wanted
     }
 
-    /// This node wants to master nothing, or to take its share again.
-    pub fn set_quiesced(&self, now: Now, quiesced: bool) {
-        self.with_control_later(now, |control, pass| {
-            let attributes = Attributes { quiesced, ..control.membership.attributes().clone() };
-            let now_ms = now.mono_ns / 1_000_000;
-            control.recluster |= attributes != *control.membership.attributes();
-            control.membership.set_attributes(now_ms, attributes, &mut pass.membership);
-        });
-    }
-
     /// Lets an event into control from outside of the shell's calls; the next tick takes along what comes of it.
     pub(super) fn with_control_later(&self, now: Now, event: impl FnOnce(&mut Control, &mut Pass)) {
         let mut out = Outgoing::default();
         self.with_control(now, &mut out, event);
         self.cluster.do_later(&mut out);
-    }
-
-    /// Forgets where former members were.
-    pub(crate) fn forget_alumni(&self) {
-        if let Some(control) = self.cluster.control.lock().as_mut() {
-            control.membership.forget_alumni();
-        }
     }
 }
 
@@ -253,7 +188,7 @@ impl Cluster {
             list.generation += 1;
         }
         drop(list);
-        self.wake();
+        self.wake_gossip();
         room
     }
 

@@ -93,9 +93,8 @@ impl Node {
         let metadata = control.as_ref().map(|control| {
             control.metadata.entries().map(|(name, entry)| (name.to_owned(), entry.clone())).collect()
         });
-        let known = control.as_ref().map(|control| control.membership.alumni().map(|(_, at)| at).collect());
         drop(control);
-        let mut peers: Vec<SocketAddr> = known.unwrap_or_default();
+        let mut peers = self.alumni();
         peers.extend(self.cluster.peers().nodes.values().map(|attributes| attributes.heartbeat));
         Kept { clean, inventory, metadata: metadata.unwrap_or_default(), peers }
     }

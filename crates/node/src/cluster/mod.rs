@@ -1,11 +1,12 @@
 //! This node as one of many: who the others are, what this node holds, whom it sends its writes to.
 //!
-//! Guarantees: nothing here waits. Control (membership, agreement, metadata) is behind one lock, the migration of each
+//! Guarantees: nothing here waits. Control (agreement, metadata) is behind one lock, the migration of each
 //! namespace behind another, the streams of each stripe behind the stripe's own; locks are taken in that order only.
+//! Gossip (membership) is behind a lock that is held for moments, and under which only its news are.
 //! A node that never joined ([`Node::join`]) is alone, serves every partition, and pays nothing for all this.
 //!
 //! ```text
-//!   datagrams, ticks ─► Control ── view installed ──► Migration (per namespace) ──► Streams (per stripe)
+//!   datagrams ─► gossip ─► Control ── view installed ──► Migration (per namespace) ──► Streams (per stripe)
 //!   fabric messages ──────┴───────────────────────────────┴────────────────────────────┘
 //!   client's write ─► stripe changed and told to the streams under one lock ─► answer parked until copies hold it
 //!   request for somebody else's partition ─► handed on over the fabric, the answer relayed
@@ -18,6 +19,7 @@ mod batch_rows;
 mod control;
 mod deferred;
 mod entrance;
+mod gossip;
 mod ground;
 mod hand_on;
 mod image;
@@ -53,10 +55,14 @@ pub(crate) use shard::Shard;
 use crate::worker::Worker;
 use control::Control;
 use deferred::Deferred;
+use gossip::News;
 use parking::Parking;
 use parking_lot::{Mutex, RwLock};
 use shipload_cluster::NodeId;
+use shipload_cluster::membership::Membership;
+use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -66,6 +72,9 @@ pub struct Cluster {
     /// This node joined; it serves only what it masters.
     joined: AtomicBool,
     incarnation: AtomicU64,
+    gossip: Mutex<Option<Membership>>,
+    /// What gossip has found out and control has not heard of.
+    news: Mutex<VecDeque<News>>,
     control: Mutex<Option<Control>>,
     pub(crate) parking: Parking,
     deferred: Mutex<Vec<Deferred>>,
@@ -77,7 +86,10 @@ pub struct Cluster {
     doubts: Mutex<Vec<NodeId>>,
     /// What was to be done outside of the shell's calls; the next tick takes it along.
     later: Mutex<Outgoing>,
+    /// The same for datagrams, which gossip takes along.
+    datagrams: Mutex<Vec<(SocketAddr, Vec<u8>)>>,
     waker: Waker,
+    control_waker: Waker,
     /// Moves when any partition has another master or other holders.
     partition_generation: AtomicU64,
     /// Moves when there is something new to write down.
@@ -99,6 +111,8 @@ impl Cluster {
         Cluster {
             joined: AtomicBool::new(false),
             incarnation: AtomicU64::new(0),
+            gossip: Mutex::new(None),
+            news: Mutex::default(),
             control: Mutex::new(None),
             parking: Parking::new(me),
             deferred: Mutex::default(),
@@ -108,7 +122,9 @@ impl Cluster {
             seeds: Mutex::default(),
             doubts: Mutex::default(),
             later: Mutex::default(),
+            datagrams: Mutex::default(),
             waker: Waker::default(),
+            control_waker: Waker::default(),
             partition_generation: AtomicU64::new(0),
             keep_generation: AtomicU64::new(0),
         }
@@ -151,12 +167,16 @@ impl Cluster {
             doubts.push(node);
         }
         drop(doubts);
-        self.wake();
+        self.wake_gossip();
     }
 
     /// The next tick takes this along, and it comes soon.
     pub fn do_later(&self, out: &mut Outgoing) {
         if !out.is_empty() {
+            if !out.datagrams.is_empty() {
+                self.datagrams.lock().append(&mut out.datagrams);
+                self.wake_gossip();
+            }
             self.later.lock().append(out);
             self.wake();
         }

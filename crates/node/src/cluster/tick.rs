@@ -1,9 +1,9 @@
 //! What time does: machines that wait, streams that repeat themselves, requests that are tried again.
 
-use super::Cluster;
 use super::ground::NamespaceGround;
 use super::outgoing::{ClusterNotice, Outgoing};
 use super::status::MigrationStatus;
+use super::{Cluster, Waker};
 use crate::namespace::Namespace;
 use crate::node::Node;
 use crate::now::Now;
@@ -18,34 +18,40 @@ const DEFERRED_NS: u64 = 3_000_000;
 const IDLE_NS: u64 = 200_000_000;
 
 impl Node {
-    /// Time has passed. Call it at the time that it answers, on the monotonic clock, or earlier; call it after the
-    /// datagrams that have arrived.
+    /// Time has passed, for gossip and control together: for shells with a single thread.
     pub fn cluster_tick(&self, now: Now, out: &mut Outgoing) -> u64 {
+        let gossip_ns = self.gossip_tick(now, out);
+        gossip_ns.min(self.control_tick(now, out))
+    }
+
+    /// Time has passed, or gossip has news. Call it at the time that it answers, on the monotonic clock in nanoseconds,
+    /// or when the waker says so. It may take as long as installing a view does.
+    pub fn control_tick(&self, now: Now, out: &mut Outgoing) -> u64 {
         if !self.cluster.is_joined() {
             return now.mono_ns.saturating_add(IDLE_NS);
         }
         let now_ms = now.mono_ns / 1_000_000;
-        let doubts = std::mem::take(&mut *self.cluster.doubts.lock());
+        // Out of the queue under control's lock, so that news keep their order.
+        let mut more = true;
+        while more {
+            let mut heard = Outgoing::default();
+            more = false;
+            self.with_control(now, out, |control, pass| {
+                let news = self.cluster.news.lock().pop_front();
+                if let Some(news) = news {
+                    more = true;
+                    self.on_news(control, pass, news, now, &mut heard);
+                }
+            });
+            out.append(&mut heard);
+        }
         let mut wake_ms = u64::MAX;
         self.with_control(now, out, |control, pass| {
-            for node in doubts {
-                control.membership.doubt(now_ms, node, &mut pass.membership);
-            }
-            control.membership.on_tick(now_ms, &mut pass.membership);
-            if std::mem::take(&mut control.recluster) {
-                // The principal alone can; others hear of the changed attributes and do the same.
-                control.agreement.recluster(now_ms, &mut pass.agreement);
-            }
             control.agreement.on_tick(now_ms, &mut pass.agreement);
             control.metadata.on_tick(now_ms, &mut pass.metadata);
         });
         if let Some(control) = self.cluster.control.lock().as_ref() {
-            let machines = [
-                control.membership.wake_at_ms(),
-                control.agreement.wake_at_ms(),
-                control.metadata.wake_at_ms(),
-            ];
-            wake_ms = machines.into_iter().min().unwrap_or(wake_ms);
+            wake_ms = control.agreement.wake_at_ms().min(control.metadata.wake_at_ms());
         }
         let mut busy = false;
         for namespace in self.namespaces() {
@@ -123,16 +129,31 @@ impl Node {
     }
 }
 
+impl Waker {
+    fn wake(&self) {
+        if let Some(waker) = self.0.get() {
+            waker();
+        }
+    }
+}
+
 impl Cluster {
-    /// The shell's way to have [`Node::cluster_tick`] called soon.
+    /// The shell's way to have [`Node::gossip_tick`] called soon, and seeds looked at.
     pub fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
         // Only the first one counts: a node has one shell.
         let _ = self.waker.0.set(Box::new(waker));
     }
 
+    /// The shell's way to have [`Node::control_tick`] called soon.
+    pub fn set_control_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
+        let _ = self.control_waker.0.set(Box::new(waker));
+    }
+
     pub(super) fn wake(&self) {
-        if let Some(waker) = self.waker.0.get() {
-            waker();
-        }
+        self.control_waker.wake();
+    }
+
+    pub(super) fn wake_gossip(&self) {
+        self.waker.wake();
     }
 }

@@ -44,7 +44,7 @@ impl Engine for Shared {
     }
 
     fn tick(&self, now: Now, out: &mut Outgoing) -> u64 {
-        self.node.cluster_tick(now, out)
+        self.node.gossip_tick(now, out)
     }
 
     fn set_candidates(&self, now: Now, addresses: &[SocketAddr], out: &mut Outgoing) {

@@ -78,13 +78,7 @@ impl Carrier {
                 self.complain(to, &error);
             }
         }
-        for notice in out.notices.drain(..) {
-            if notice.is_warning() {
-                tracing::warn!("{notice}");
-            } else {
-                tracing::info!("{notice}");
-            }
-        }
+        log(out);
     }
 
     fn complain(&mut self, to: SocketAddr, error: &io::Error) {
@@ -94,6 +88,17 @@ impl Carrier {
         if !quiet {
             self.tell_at_ns = now_ns + TELL_NS;
             tracing::warn!("a heartbeat to {to} can't be sent: {error}");
+        }
+    }
+}
+
+/// Logs the notices.
+pub(super) fn log(out: &mut Outgoing) {
+    for notice in out.notices.drain(..) {
+        if notice.is_warning() {
+            tracing::warn!("{notice}");
+        } else {
+            tracing::info!("{notice}");
         }
     }
 }

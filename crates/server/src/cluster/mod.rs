@@ -4,6 +4,7 @@
 //! what arrived is read before anybody may be accused of silence. What the datagrams mean, and who the members
 //! are, is the engine's business (`shipload-node`).
 
+mod control;
 mod dns;
 mod engine;
 mod gossip;
@@ -17,7 +18,8 @@ mod seed_address;
 mod seed_book;
 mod seeds;
 
-pub(crate) use gossip::Gossip;
+pub(crate) use control::ControlThread;
+pub(crate) use gossip::{Deliver, Gossip};
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use join::join;
 pub(crate) use keep::{Keeper, LOOK_EVERY};
