@@ -3,7 +3,7 @@
 //! Installing a view may take a while on a node with many records. That is why gossip has a thread of its own: nobody
 //! looks dead because he is busy with his new share.
 
-use super::gossip::{Deliver, log};
+use super::gossip::{Deliver, hasten, log};
 use crate::clock::Clock;
 use crate::service::Shared;
 use parking_lot::{Condvar, Mutex};
@@ -79,6 +79,7 @@ impl Drop for ControlThread {
 }
 
 fn run(shared: &Shared, alarm: &Alarm, deliver: &Deliver) {
+    hasten();
     let mut clock = Clock::new(shared.start);
     let mut out = Outgoing::default();
     loop {

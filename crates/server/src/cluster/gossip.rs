@@ -18,6 +18,8 @@ use super::{Resolve, SeedAddress};
 use crate::clock::{Clock, Start};
 use crate::exit;
 use mio::{Events, Poll, Token, Waker};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use shipload_cluster::metadata::Entry;
 use shipload_cluster::{Attributes, Inventory};
 use shipload_node::cluster::{Founding, Join, Outgoing};
@@ -92,6 +94,12 @@ impl Carrier {
     }
 }
 
+/// Lets this thread run before others that want the processor: it needs little of it, and needs that at once. Without
+/// the right to do so (in most containers) it has its turn like all.
+pub(super) fn hasten() {
+    let _ = setpriority_process(Some(gettid()), -10);
+}
+
 /// Logs the notices.
 pub(super) fn log(out: &mut Outgoing) {
     for notice in out.notices.drain(..) {
@@ -156,6 +164,7 @@ impl Gossip {
         // On this thread, so that nobody is served before the node knows what it may serve.
         let attributes = turner.join(join);
         let thread = Builder::new().name("cluster".to_owned()).spawn(move || {
+            hasten();
             if let Err(error) = turner.run(poll, attributes) {
                 exit::environment("thread cluster can't go on", &error);
             }
