@@ -136,11 +136,22 @@ impl Gossip {
             && entry.key().0 <= now_ms
         {
             let timer = entry.remove();
+            if self.is_refuted(&timer) {
+                continue;
+            }
             // An incomplete probe cycle is repaired by foca itself, which tells of it as an error.
             let _ = self.engine.handle_timer(timer, &mut self.wishes);
             self.settle(now_ms);
         }
         None
+    }
+
+    /// Whether a timer is about a suspicion that was refuted. foca 2.0 declares nobody dead then, but still tells the
+    /// member that it is, and that one comes back under a new name for nothing.
+    fn is_refuted(&self, timer: &Timer<Peer>) -> bool {
+        let Timer::ChangeSuspectToDown { member_id, incarnation, .. } = timer else { return false };
+        let member = self.member(member_id.node);
+        member.is_some_and(|member| member.id() != member_id || member.incarnation() != *incarnation)
     }
 
     /// Sorts new timers in, and keeps the configuration in step with the size of the cluster.
