@@ -219,6 +219,23 @@ fn what_was_shipped_before_a_new_view_is_not_shipped_again() {
 }
 
 #[test]
+fn a_part_of_a_copy_does_not_replace_the_whole_one() {
+    for seed in 0..seeds(10) {
+        let mut band = stocked(seed, 8000);
+        band.add(4);
+        band.agree(0, &[1, 2, 3, 4]);
+        band.run(30, 0);
+        // The others are away before the newcomer has everything: it serves what it has, and they come back.
+        band.agree(1, &[4]);
+        band.settle_side(1);
+        band.agree(0, &[1, 2, 3, 4]);
+        band.settle(0);
+        band.check_copies(0);
+        band.check_writes(0);
+    }
+}
+
+#[test]
 fn a_seed_tells_the_same_story_twice() {
     for seed in 0..3 {
         let story = || {

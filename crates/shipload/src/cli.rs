@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{aql, bench, health, info, serve, up};
+use crate::{aql, bench, drill, health, info, serve, up};
 
 /// The database that lives in containers.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Load a node over the protocol and measure it from outside
     #[command(after_help = BENCH_EXAMPLES, disable_help_flag = true)]
     Bench(bench::BenchArgs),
+    /// Let nodes fail on purpose, and see what clients notice
+    #[command(subcommand, after_help = DRILL_EXAMPLES)]
+    Drill(drill::Drill),
     /// Ask a node whether it is well, for health checks of containers
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(health::Args),
@@ -50,6 +53,11 @@ Examples:
   shipload up                          one node with the namespace `test`
   shipload up --demo                   and a page on http://127.0.0.1:5000/ that counts its visitors
   shipload up --demo --port 3100 --info-port 3103 --http-port 4300 --demo-port 5100";
+
+const DRILL_EXAMPLES: &str = "\
+Examples:
+  shipload drill failover                         three processes; each round one is killed
+  shipload drill failover --how stop --rounds 3   frozen instead of killed";
 
 const HEALTH_EXAMPLES: &str = "\
 Examples:

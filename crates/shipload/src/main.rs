@@ -5,6 +5,7 @@
 mod aql;
 mod bench;
 mod cli;
+mod drill;
 mod health;
 mod info;
 mod runtime;
@@ -40,6 +41,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Health(args) => health::run(&args),
         Command::Aql(args) => aql::run(&args),
         Command::Info(args) => info::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Version => {
             println!("shipload {}", env!("CARGO_PKG_VERSION"));

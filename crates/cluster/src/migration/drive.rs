@@ -125,7 +125,8 @@ impl Migration {
             Purpose::Gather => {
                 let gathered = led.gathers.extract_if(.., |(node, _)| *node == peer);
                 let absorbed: Vec<_> = gathered.map(|(_, version)| version).collect();
-                for version in &absorbed {
+                // Who gave a part of something leaves the rest of it to whoever has that.
+                for version in absorbed.iter().filter(|version| version.full) {
                     led.version = led.version.merged(version, self.view);
                 }
                 if led.gathers.is_empty() {

@@ -73,7 +73,9 @@ impl Migration {
     fn lead(&self, duty: &Duty, mine: Option<Version>) -> Led {
         let mut gathers = duty.gathers.clone();
         let version = match (mine, &duty.source) {
-            (Some(version), _) => version.confirmed(self.view),
+            (Some(version), _) if version.full => version.confirmed(self.view),
+            // A part of something is a descendant of nothing: the copy that it was filled from may come back.
+            (Some(_), _) => Version::born(self.view).with_full(false),
             (None, None) => Version::born(self.view),
             // The copy that was promised is gone: whoever has anything has to give it, nobody may follow this.
             (None, Some(promised)) => {

@@ -149,15 +149,30 @@ impl Migration {
     /// What is left to do.
     #[must_use]
     pub fn remaining(&self) -> Remaining {
-        let count = |of: fn(&Led) -> usize| self.led.values().map(of).sum::<usize>() as u64;
-        let under_way = |task: &&Task| task.purpose == Purpose::Fill;
-        Remaining {
-            sends: count(|led| led.fills.len()),
-            sends_active: self.tasks.values().filter(under_way).count() as u64,
-            receives: self.unfilled.len() as u64 + count(|led| led.gathers.len()),
-            verifies: count(|led| led.verifies.len()),
-            releases: count(|led| led.releases.len()) + self.strays.len() as u64,
+        let under_way = self.tasks.values().filter(|task| task.purpose == Purpose::Fill);
+        let mut remaining = Remaining {
+            sends_active: under_way.count() as u64,
+            receives: self.unfilled.len() as u64,
+            releases: self.strays.len() as u64,
+            ..Remaining::default()
+        };
+        // One pass: there may be thousands, and this is asked for often.
+        for led in self.led.values() {
+            remaining.sends += led.fills.len() as u64;
+            remaining.receives += led.gathers.len() as u64;
+            remaining.verifies += led.verifies.len() as u64;
+            remaining.releases += led.releases.len() as u64;
         }
+        remaining
+    }
+
+    /// Whether nothing is left to do: [`Migration::remaining`], but cheap while there is much.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let done = |led: &Led| {
+            led.fills.is_empty() && led.gathers.is_empty() && led.verifies.is_empty() && led.releases.is_empty()
+        };
+        self.unfilled.is_empty() && self.strays.is_empty() && self.led.values().all(done)
     }
 
     /// What is under way, for people: one line for each comparison.

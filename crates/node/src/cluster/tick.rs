@@ -84,12 +84,11 @@ impl Node {
             }
         }
         if let Some(migration) = namespace.migration.lock().as_mut() {
-            let before = migration.remaining();
-            if !before.is_nothing() {
+            if !migration.is_at_rest() {
                 migration.on_tick(now_ms, &mut NamespaceGround { namespace }, &mut effects);
                 busy = true;
             }
-            let settled = migration.view() != 0 && migration.remaining().is_nothing();
+            let settled = migration.view() != 0 && migration.is_at_rest();
             if settled && !namespace.holdings.settled.swap(true, Ordering::AcqRel) {
                 out.notices.push(ClusterNotice::Settled(namespace.name.clone()));
             } else if !settled {

@@ -42,6 +42,8 @@ const BUFFER: usize = 2048;
 const TELL_NS: u64 = 60_000_000_000;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// A turn that takes so long is told of: other nodes wait for answers meanwhile.
+const SLOW_MS: u64 = 30;
 /// A node that has seeds founds a cluster alone when none of them has answered for so long.
 const FOUND_MS: u64 = 1500;
 const WAKE: Token = Token(usize::MAX);
@@ -224,6 +226,7 @@ impl Turner {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 Ok(()) | Err(_) => {}
             }
+            let woken_ns = self.clock.now().mono_ns;
             let heard_all = self.hear();
             let mail = self.mailbox.open();
             // First where this node is, then where others may be: who is sought is told the right address.
@@ -240,6 +243,10 @@ impl Turner {
                 self.engine.leave(self.clock.now(), &mut self.out);
             }
             self.flush();
+            let took_ms = self.clock.now().mono_ns.saturating_sub(woken_ns) / 1_000_000;
+            if took_ms >= SLOW_MS {
+                tracing::debug!(took_ms, "a turn of the cluster's thread was slow");
+            }
             if let Some(said) = mail.leave {
                 // Who asked may have lost patience.
                 let _ = said.send(());

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use self::link::Link;
+pub(crate) use self::link::Link;
 use self::walk::Seen;
 use crate::seed::{self, Seed};
 

@@ -1,0 +1,76 @@
+//! `shipload drill`: failures on purpose, on processes of this machine, and what clients saw of them.
+//!
+//! Each drill starts nodes of its own, as processes of this same program, on addresses and ports that nobody else
+//! uses, puts load on them through the official client, lets something happen, and checks that nothing is lost. The
+//! figures are measured from outside; the status is 0 only when everything that was promised held.
+
+mod client;
+mod cluster;
+mod failover;
+mod harm;
+mod keys;
+mod network;
+mod node;
+mod place;
+mod report;
+mod roles;
+mod watch;
+mod writers;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use self::cluster::{Cluster, Wish};
+
+/// What can be drilled.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Drill {
+    /// Nodes fail one after the other: the longest gap in writes, and whether every acknowledged write is there
+    Failover(failover::Args),
+}
+
+/// Flags of all drills.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Shared {
+    /// Another flag for every node, such as --set=service.migrate-threads=2; may be given several times
+    #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
+    node_flag: Vec<String>,
+    /// Keep the nodes' logs
+    #[arg(long)]
+    keep_logs: bool,
+}
+
+impl Shared {
+    fn with_flags(&self, mut wish: Wish) -> Wish {
+        wish.flags.extend(self.node_flag.iter().cloned());
+        wish
+    }
+}
+
+/// Runs a drill: success when all that it checks holds.
+pub(crate) fn run(drill: &Drill) -> Result<ExitCode> {
+    match drill {
+        Drill::Failover(args) => failover::run(args),
+    }
+}
+
+/// Ends a drill whose nodes still run: who found something wants to see the logs.
+fn end(cluster: &mut Cluster, outcome: Result<bool>) -> Result<ExitCode> {
+    let holds = outcome.inspect_err(|_| cluster.directory.keep = true)?;
+    cluster.directory.keep |= !holds;
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints whether a promise held.
+fn verdict(holds: bool, what: &str) -> bool {
+    println!("{}: {what}", if holds { "held" } else { "BROKEN" });
+    holds
+}
+
+/// A drill that this machine can't do.
+#[expect(clippy::unnecessary_wraps, reason = "it ends a drill, which may fail")]
+fn skip(reason: &str) -> Result<ExitCode> {
+    println!("skipped: {reason}");
+    Ok(ExitCode::SUCCESS)
+}
