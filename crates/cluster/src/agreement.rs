@@ -63,9 +63,11 @@ impl Default for Settings {
         Settings {
             settle_ms: 50,
             resend_ms: 100,
-            answer_ms: 300,
-            acknowledge_ms: 1000,
-            promise_ms: 1500,
+            // Gossip finds the dead within half a second, and they are waited for no longer; who is alive and only slow,
+            // because it shares a busy machine, must not be left out.
+            answer_ms: 1000,
+            acknowledge_ms: 2500,
+            promise_ms: 3500,
             status_ms: 1000,
             alone_ms: 0,
             bar_ms: 1000,

@@ -123,6 +123,8 @@ fn greet(running: &Running) {
 /// What signals leave behind.
 struct Signals {
     stop: Arc<AtomicBool>,
+    /// It was asked for by SIGTERM, which leaves time to hand over what the node masters.
+    terminate: Arc<AtomicBool>,
     reopen: Arc<AtomicBool>,
     /// A byte comes with every signal, so that nobody has to look all the time.
     arrived: UnixStream,
@@ -132,7 +134,7 @@ impl Signals {
     fn catch() -> io::Result<Signals> {
         let (arrived, sender) = UnixStream::pair()?;
         arrived.set_read_timeout(Some(LOOK_EVERY))?;
-        let signals = Signals { stop: Arc::default(), reopen: Arc::default(), arrived };
+        let signals = Signals { stop: Arc::default(), terminate: Arc::default(), reopen: Arc::default(), arrived };
         for signal in [SIGTERM, SIGINT] {
             // Order matters: the second signal finds the flag set and ends the process at once.
             let status = i32::from(Exit::Impatient.status());
@@ -140,6 +142,7 @@ impl Signals {
             flag::register(signal, Arc::clone(&signals.stop))?;
             pipe::register(signal, sender.try_clone()?)?;
         }
+        flag::register(SIGTERM, Arc::clone(&signals.terminate))?;
         flag::register(SIGHUP, Arc::clone(&signals.reopen))?;
         pipe::register(SIGHUP, sender)?;
         Ok(signals)
@@ -154,6 +157,9 @@ impl Signals {
             control.follow(&running.node().config().logging);
             // A byte, a timeout and an interruption all mean the same: look again.
             let _ = self.arrived.read(&mut [0; 16]);
+        }
+        if self.terminate.load(Ordering::Acquire) {
+            running.hand_over();
         }
         tracing::info!("stopping: no new connections, replies are sent off");
         running.stop();

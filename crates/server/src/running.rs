@@ -3,7 +3,7 @@
 //! `shipload serve`, `shipload up` and tests all start a node through [`Launch`]; only `serve` adds signals and
 //! log sinks around it.
 
-use crate::clock::Start;
+use crate::clock::{Clock, Start};
 use crate::cluster::{self, ControlThread, Deliver, Gossip, Keeper, LOOK_EVERY};
 use crate::disk::{self, Storage, StorageError};
 use crate::exit;
@@ -21,6 +21,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -128,6 +129,12 @@ impl Launch {
     }
 }
 
+/// How long a hand-over may take.
+const HAND_OVER: Duration = Duration::from_secs(3);
+const HAND_OVER_LOOK: Duration = Duration::from_millis(10);
+/// How long clients are given to follow a hand-over: the interval at which they look, and a little.
+const CLIENTS_FOLLOW: Duration = Duration::from_millis(1200);
+
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
@@ -175,6 +182,29 @@ impl Running {
     #[must_use]
     pub fn connections_by_thread(&self) -> Vec<usize> {
         (0..self.crew.len()).map(|thread| self.crew.connections(thread)).collect()
+    }
+
+    /// Hands over what this node masters, if others can take it, and serves on until clients have followed. Takes a
+    /// few seconds at most; a node that is alone has nobody to hand anything to.
+    pub fn hand_over(&self) {
+        let node = &self.shared.node;
+        if node.cluster.peers().nodes.values().all(|peer| peer.quiesced) {
+            return;
+        }
+        tracing::info!("handing over what this node masters");
+        node.set_quiesced(Clock::new(self.shared.start).now(), true);
+        let began = Instant::now();
+        while node.masters_anything() && began.elapsed() < HAND_OVER {
+            std::thread::sleep(HAND_OVER_LOOK);
+        }
+        if node.masters_anything() {
+            tracing::warn!("not everything could be handed over in time; the others take it when this node is gone");
+            return;
+        }
+        // Clients look for a new map once a second; until they have it, requests are handed on from here.
+        if node.facts.client_connections.load(Ordering::Relaxed) > 0 {
+            std::thread::sleep(CLIENTS_FOLLOW);
+        }
     }
 
     /// Stops accepting, lets replies leave, and ends all threads. Takes at most about the drain time.

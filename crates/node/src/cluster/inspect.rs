@@ -32,6 +32,14 @@ impl Node {
         namespace.stripe_of(partition).serves(partition)
     }
 
+    /// Whether this node masters any partition of any namespace.
+    #[must_use]
+    pub fn masters_anything(&self) -> bool {
+        let me = self.id();
+        let any = |one: &Namespace| PartitionId::all().any(|partition| one.holdings.is_served_by(me, partition));
+        self.namespaces().iter().any(any)
+    }
+
     /// Who masters a partition in this node's eyes.
     #[must_use]
     pub fn known_master(&self, namespace: &Namespace, partition: PartitionId) -> Option<NodeId> {
