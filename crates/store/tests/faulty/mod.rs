@@ -170,6 +170,10 @@ impl Disk for FaultyDisk {
         }
     }
 
+    fn give_up(&self, why: &str) -> ! {
+        panic!("{why}")
+    }
+
     fn sync(&self) -> Result<(), DiskError> {
         let mut state = self.state.lock().unwrap();
         match state.step()? {
