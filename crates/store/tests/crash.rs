@@ -3,7 +3,7 @@
 //! A world is a volume on faulty disks, some stripes, and a model that knows for each record all that may come back:
 //! what it was when the last flush ended well, and what it became since.
 
-#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod faulty;
 
