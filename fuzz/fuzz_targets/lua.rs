@@ -9,7 +9,7 @@
 use libfuzzer_sys::fuzz_target;
 use shipload_lua::record::Record;
 use shipload_lua::{Library, Limits, LuaPool, Moment, compile};
-use shipload_value::{Digest, OwnedParticle, admit};
+use shipload_value::{Digest, OwnedParticle, ParticleType, admit};
 use std::sync::Arc;
 
 const NOW: Moment = Moment { unix_ms: 1_800_000_000_000 };
@@ -63,8 +63,11 @@ fn call(source: &[u8], args: &[u8], bin: Option<&OwnedParticle>) {
     }
 }
 
-/// What leaves Lua is what a write would store.
+/// What leaves Lua is what a write would store. GeoJSON is looked at only when it is stored, and refused then.
 fn check(value: &OwnedParticle) {
+    if value.kind == ParticleType::GeoJson {
+        return;
+    }
     let mut again = Vec::new();
     let kind = admit(value.kind.number(), &value.bytes, &mut again);
     assert_eq!(kind, Ok(Some(value.kind)), "admissible: {value:02x?}");
