@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use shipload_value::cdt::{self, Change, Modified};
 use shipload_value::expr::operation::{ExpModify, ExpRead};
 use shipload_value::expr::{Clock, Meta, Program, RecordView, Truth};
-use shipload_value::{Digest, OwnedParticle, Particle, Refusal, admit, bits, hll, number, text};
+use shipload_value::{Digest, OwnedParticle, Particle, Refusal, admit, bits, hll, number, strings, text};
 
 /// Seconds and milliseconds of a fixed moment.
 const NOW: Clock = Clock { unix_ms: 1_800_000_000_000 };
@@ -58,10 +58,11 @@ fn scalars(bin: Option<Particle<'_>>, operand: &[u8]) {
 }
 
 fn containers(bin: Option<Particle<'_>>, operand: &[u8]) {
-    for read in [cdt::read, bits::read, hll::read] {
+    let _ = strings::to_string(bin);
+    for read in [cdt::read, bits::read, hll::read, strings::read] {
         let _ = read(bin, operand);
     }
-    for modify in [cdt::modify, bits::modify, hll::modify] {
+    for modify in [cdt::modify, bits::modify, hll::modify, strings::modify] {
         check_change(modify(bin, operand).map(|Modified { bin, .. }| bin));
     }
 }

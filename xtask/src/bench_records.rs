@@ -4,9 +4,9 @@
 //! order swapped every round, so that what else the machine does falls on both. The load is `shipload bench`, which
 //! speaks both protocols with one loop. Prints Markdown tables and asserts no time: figures are to be read.
 
-mod counters;
+pub(crate) mod counters;
 mod load;
-mod servers;
+pub(crate) mod servers;
 mod tables;
 
 use std::path::PathBuf;

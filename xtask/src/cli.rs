@@ -5,7 +5,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench_index, bench_records, ci, compat, conform, counter, crash, docs, fuzz, golden, tidy};
+use crate::{
+    bench_index, bench_model, bench_records, ci, compat, conform, counter, crash, docs, fuzz, golden, tidy,
+};
 
 /// Typed scripts of the project.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ pub(crate) enum Command {
 pub(crate) enum Bench {
     /// Memory of a record: index, log, and the whole process beside Redis (minutes)
     Index(bench_index::BenchIndexArgs),
+    /// Cost of operations inside values, filters and index queries, beside Redis and PostgreSQL (minutes)
+    Model(bench_model::Args),
     /// Cost of an operation: processor time, latency, system calls, beside Redis (minutes)
     Records(bench_records::Args),
 }

@@ -26,6 +26,9 @@ const WRITERS: u64 = 4;
 /// On top of the flush interval: the time that the flush thread needs to notice and to write.
 const SLACK: Duration = Duration::from_millis(1000);
 
+/// The settings of a namespace of which nothing but the index and the open blocks is in memory.
+const INDEX_ONLY: &str = "commit-to-device=true:storage-engine=device:storage-engine.post-write-cache=0";
+
 /// How the crash test runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -69,6 +72,7 @@ impl Mode {
         vec![
             mode("commit-to-device", "commit-to-device=true", None, 500),
             mode("flush-100ms", "flush-max-ms=100", Some(Duration::from_millis(100)), 700),
+            mode("index-only", INDEX_ONLY, None, 500),
             mode("flush-1s", "flush-max-ms=1000", Some(Duration::from_millis(1000)), 2500),
         ]
     }
@@ -96,9 +100,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let mut findings = Vec::new();
     for round in 0..args.rounds {
         let chosen = match round % 10 {
-            0..=4 => 0,
-            5..=8 => 1,
-            _ => 2,
+            0..=3 => 0,
+            4..=6 => 1,
+            7..=8 => 2,
+            _ => 3,
         };
         let Some(mode) = modes.get_mut(chosen) else { continue };
         let found = one_round(mode, &binary, &mut random).with_context(|| format!("round {round}"))?;

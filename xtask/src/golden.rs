@@ -6,7 +6,7 @@
 
 pub(crate) mod corpus;
 mod known;
-mod target;
+pub(crate) mod target;
 
 use crate::workspace;
 use anyhow::{Context as _, Result, anyhow, ensure};

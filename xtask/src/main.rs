@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench_index;
+mod bench_model;
 mod bench_records;
 mod benchmarks_document;
 mod ci;
@@ -45,6 +46,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Tidy(args) => tidy::run(&args),
         Command::Bench(Bench::Index(args)) => bench_index::run(&args).map(|()| true),
+        Command::Bench(Bench::Model(args)) => bench_model::run(&args).map(|()| true),
         Command::Bench(Bench::Records(args)) => bench_records::run(&args).map(|()| true),
         Command::Ci(args) => ci::run(&args),
         Command::Compat(args) => compat::run(&args),

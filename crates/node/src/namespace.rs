@@ -173,7 +173,9 @@ impl Namespace {
 
     /// Locks the stripe with this number.
     pub(crate) fn stripe_at(&self, stripe: usize) -> MutexGuard<'_, Shard> {
-        self.stripes[stripe].lock()
+        let mut shard = self.stripes[stripe].lock();
+        shard.settle_reads();
+        shard
     }
 
     /// The record with this digest, if it is alive.
@@ -354,5 +356,10 @@ pub(crate) fn log_config(config: &NamespaceConfig) -> LogConfig {
         size => size / STRIPE_COUNT as u64 / 8 * 9,
     };
     let low_water_pct = config.number(NamespaceKey::DefragLwmPct);
-    LogConfig { capacity_bytes, low_water_pct: u8::try_from(low_water_pct).unwrap_or(50), ..default }
+    // Without a copy in memory only the blocks that were written last stay there.
+    let on_device = config.keys.text(NamespaceKey::StorageEngine) == "device";
+    let cache = config.number(NamespaceKey::PostWriteCache) / STRIPE_COUNT as u64;
+    let resident_bytes = on_device.then_some(cache);
+    let low_water_pct = u8::try_from(low_water_pct).unwrap_or(50);
+    LogConfig { capacity_bytes, low_water_pct, resident_bytes, ..default }
 }

@@ -32,6 +32,7 @@ function total(s, name)
 end
 function ids(s) return s : map(function(r) return r.a end) end
 function broken(s) return s : map(function(r) error('late') end) end
+function place(rec, text) rec.g = geojson(text) if aerospike:exists(rec) then return aerospike:update(rec) end return aerospike:create(rec) end
 ";
 
 fn engine() -> Engine {
@@ -105,6 +106,28 @@ fn a_record_without_bins_is_deleted() {
     let answer = call(&mut engine, 1, "clear", NONE);
     assert_eq!((answer.header.result, answer.integer("SUCCESS")), (0, Some(0)));
     assert_eq!(engine.get(1).header.result, 2);
+}
+
+/// A list of one text.
+fn one_text(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    shipload_value::msgpack::writer::array_head(&mut out, 1);
+    shipload_value::msgpack::writer::typed(&mut out, 3, text.as_bytes());
+    out
+}
+
+#[test]
+fn places_that_functions_store_can_be_indexed() {
+    let mut engine = engine();
+    let index = "sindex-create:namespace=test;set=demo;indexname=g;bin=g;type=geo2dsphere";
+    assert_eq!(engine.info(index), "ok");
+    let_it_run(&mut engine);
+    let point = r#"{"type":"Point","coordinates":[1.0,2.0]}"#;
+    assert_eq!(call(&mut engine, 1, "place", &one_text(point)).header.result, 0);
+    let entries = engine.info("sindex-stat:namespace=test;indexname=g");
+    assert!(entries.starts_with("entries=1;"), "{entries}");
+    assert_eq!(call(&mut engine, 2, "place", &one_text("nowhere")).header.result, 100);
+    assert_eq!(engine.get(2).header.result, 2);
 }
 
 #[test]

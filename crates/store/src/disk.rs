@@ -41,4 +41,8 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// When that failed: then nothing is known of any write since the last success.
     fn sync(&self) -> Result<(), DiskError>;
+
+    /// A record that must be there can't be read: whoever asked for it can't be told anything true. Ends the process,
+    /// or in a test the test.
+    fn give_up(&self, why: &str) -> !;
 }

@@ -10,6 +10,7 @@
 mod attached;
 mod config;
 mod held;
+mod reads;
 
 use crate::block::{HEADER_SIZE, Header, Identity};
 use crate::error::StoreError;
@@ -176,7 +177,8 @@ impl BlockLog {
     /// The bytes from a location to the end of what its block holds.
     #[inline]
     pub(crate) fn bytes(&self, location: Location) -> &[u8] {
-        self.held(location.block()).written_from(location.offset())
+        let held = self.held(location.block());
+        held.written_from(location.offset()).unwrap_or_else(|| self.read_back(held, location))
     }
 
     /// The `size` bytes at a location, and the seed of checksums there.
@@ -240,7 +242,8 @@ impl BlockLog {
         if let Some(attached) = &mut self.attached {
             attached.retire(&held);
         }
-        if held.size() == self.config.block_bytes && self.pool.len() < self.config.pooled_blocks {
+        let whole = held.is_resident() && held.size() == self.config.block_bytes;
+        if whole && self.pool.len() < self.config.pooled_blocks {
             self.pool.push(held.into_memory());
         }
     }

@@ -23,6 +23,7 @@ use crate::meta::{Meta, SetId};
 use crate::record::{RecordRef, decode};
 use crate::sindex::Indexes;
 use shipload_value::{Digest, PartitionId, digest::PARTITION_COUNT};
+use std::collections::HashMap;
 
 pub use check::Verified;
 pub use defrag::Defragged;
@@ -56,6 +57,8 @@ pub struct Stripe {
     /// None in memory.
     tombs: Option<Box<tombs::Tombs>>,
     raid: raid::Progress,
+    /// Sizes of records by block and offset, while blocks are loaded that do not stay in memory.
+    loading: HashMap<u32, Box<[(u32, u32)]>>,
 }
 
 impl Stripe {
@@ -72,6 +75,7 @@ impl Stripe {
             scratch: Vec::new(),
             tombs: None,
             raid: raid::Progress::default(),
+            loading: HashMap::new(),
         }
     }
 
@@ -129,6 +133,12 @@ impl Stripe {
     pub fn partition_index_bytes(&self, partition: PartitionId) -> u64 {
         let table = self.table(partition);
         (table.bytes() + size_of_val(table)) as u64
+    }
+
+    /// To be called now and then between commands: forgets records that were read back from a volume.
+    #[inline]
+    pub fn settle_reads(&mut self) {
+        self.log.settle_reads();
     }
 
     /// What the stripe holds and what it costs.

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::process::Process;
 
 /// Processor seconds of all threads, in user space and in the kernel, since the process began.
-pub(super) fn cpu_seconds(process: u32) -> Result<f64> {
+pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
     let path = format!("/proc/{process}/stat");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let ticks = cpu_ticks(&text).with_context(|| format!("{path} is not as expected"))?;

@@ -12,14 +12,14 @@ use crate::process::{Node, Process};
 
 /// Which server, and so which protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Peer {
+pub(crate) enum Peer {
     Shipload,
     Redis,
 }
 
 impl Peer {
     /// Also the word that `shipload bench --peer` knows.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Peer::Shipload => "shipload",
             Peer::Redis => "redis",
@@ -28,9 +28,9 @@ impl Peer {
 }
 
 /// A server that answers.
-pub(super) struct Server {
-    pub(super) peer: Peer,
-    pub(super) address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) peer: Peer,
+    pub(crate) address: SocketAddr,
     running: Running,
 }
 
@@ -41,13 +41,13 @@ enum Running {
 
 impl Server {
     /// A node with its defaults.
-    pub(super) fn shipload(binary: &Path) -> Result<Self> {
+    pub(crate) fn shipload(binary: &Path) -> Result<Self> {
         let node = Node::start(binary, &[])?;
         Ok(Self { peer: Peer::Shipload, address: node.service, running: Running::Shipload(node) })
     }
 
     /// Redis with its defaults but without snapshots, which would take processor time at random.
-    pub(super) fn redis(binary: &Path) -> Result<Self> {
+    pub(crate) fn redis(binary: &Path) -> Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(binary);
         command.args(["--port", &address.port().to_string(), "--bind", "127.0.0.1"]).args([
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// The operating system's number of it.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         match &self.running {
             Running::Shipload(node) => node.id(),
             Running::Redis(process) => process.id(),
@@ -73,7 +73,7 @@ impl Server {
     }
 
     /// Ends it; a node that crashed under load is an error.
-    pub(super) fn stop(self) -> Result<()> {
+    pub(crate) fn stop(self) -> Result<()> {
         let name = self.peer.name();
         let status = match self.running {
             Running::Shipload(node) => node.stop()?,

@@ -11,19 +11,19 @@ use std::time::Duration;
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// Starts this checkout's release build with an empty memory namespace `test`.
-pub(super) fn start() -> Result<Node> {
+pub(crate) fn start() -> Result<Node> {
     let binary = process::binary(None)?;
     Node::start(&binary, &["--namespace", "test:default-ttl=0:nsup-period=120"])
 }
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> Result<Connection> {
+    pub(crate) fn open(address: SocketAddr) -> Result<Connection> {
         let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER))?;
@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// Sends info commands and reads the answer.
-    pub(super) fn info(&mut self, commands: &[String]) -> Result<()> {
+    pub(crate) fn info(&mut self, commands: &[String]) -> Result<()> {
         let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
         let mut bytes = Vec::new();
         request::info(&mut bytes, &commands);
@@ -41,7 +41,7 @@ impl Connection {
     }
 
     /// Sends one frame and reads everything that answers it.
-    pub(super) fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         self.stream.write_all(request)?;
         let many = is_answered_by_many(request);
         let mut answer = Vec::new();
@@ -53,6 +53,19 @@ impl Connection {
                 return Ok(answer);
             }
         }
+    }
+
+    /// Sends frames that are each answered by one, and reads all answers.
+    pub(crate) fn ask_all(&mut self, requests: &[Vec<u8>]) -> Result<()> {
+        self.stream.write_all(&requests.concat())?;
+        let mut answer = Vec::new();
+        for _ in requests {
+            answer.clear();
+            self.read_frame(&mut answer)?;
+            let result = answer.get(13).copied();
+            anyhow::ensure!(result == Some(0), "the server answered {result:?}");
+        }
+        Ok(())
     }
 
     fn read_frame(&mut self, answer: &mut Vec<u8>) -> Result<()> {

@@ -127,11 +127,15 @@ impl Draft {
         Ok(())
     }
 
-    /// Sets a bin to a value that an operation made.
+    /// Sets a bin to a value that an operation or a function made. GeoJSON gets the cells by which an index finds it,
+    /// because what comes out of a container or a function has none.
     ///
     /// # Errors
-    /// A bad name; nothing has changed then.
+    /// A bad name, or GeoJSON that is none; nothing has changed then.
     pub(crate) fn set(&mut self, name: &[u8], value: &OwnedParticle) -> Result<(), Refusal> {
+        if value.kind == ParticleType::GeoJson {
+            return self.write(name, value.kind.number(), &value.bytes);
+        }
         let name = BinName::new(name).ok_or(Refusal::BinName)?;
         self.make_room()?;
         let start = self.arena.len();

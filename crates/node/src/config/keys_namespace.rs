@@ -77,7 +77,7 @@ key_table! {
     TransactionPendingLimit "transaction-pending-limit", count(0, 10_000), "20", Inert, "Requests that may wait for one record.";
     TruncateThreads "truncate-threads", count(1, 128), "4", Inert, "Threads of a truncation. Shipload truncates in small slices between requests.";
     WriteCommitLevelOverride "write-commit-level-override", Kind::Choice(&["off", "all", "master"]), "off", Inert, "Copies that a write waits for, whatever the client says.";
-    StorageEngine "storage-engine", Kind::Choice(&["memory", "device", "pmem"]), "memory", Static, "Where records live: memory, with a file or device also there and with a copy in memory.";
+    StorageEngine "storage-engine", Kind::Choice(&["memory", "device", "pmem"]), "memory", Static, "Where records live: memory (with a file or device also there), or a file or device with only the index in memory.";
     CommitToDevice "storage-engine.commit-to-device", Kind::Bool, "false", Static, "Acknowledges a write when it is on stable storage; many writes share one sync.";
     Compression "storage-engine.compression", Kind::Choice(&["none", "lz4", "snappy", "zstd"]), "none", Inert, "Compresses stored records.";
     CompressionAcceleration "storage-engine.compression-acceleration", count(0, 65_537), "0", Inert, "Speed over ratio for lz4.";
@@ -95,7 +95,7 @@ key_table! {
     FlushMaxMs "storage-engine.flush-max-ms", count(0, 86_400_000), "1000", Dynamic, "Milliseconds until what was written is put on stable storage; 0: a second.";
     FlushSize "storage-engine.flush-size", Kind::Size { min: 4096, max: 8 << 20 }, "1M", Inert, "Bytes of one write to the device.";
     MaxWriteCache "storage-engine.max-write-cache", ANY_SIZE, "64M", Static, "Bytes that may wait for the device.";
-    PostWriteCache "storage-engine.post-write-cache", ANY_SIZE, "256M", Inert, "Bytes that stay in memory after they were written.";
+    PostWriteCache "storage-engine.post-write-cache", ANY_SIZE, "256M", Static, "Bytes that stay in memory after they were written.";
     ReadPageCache "storage-engine.read-page-cache", Kind::Bool, "false", Inert, "Reads through the system's page cache.";
     StopWritesAvailPct "storage-engine.stop-writes-avail-pct", PERCENT, "5", Dynamic, "Refuses writes when less than so many percent of data-size are free blocks; 0: never.";
     StopWritesUsedPct "storage-engine.stop-writes-used-pct", PERCENT, "70", Dynamic, "Refuses writes when so many percent of data-size are in use; 0: never.";

@@ -34,6 +34,11 @@ pub enum StorageError {
         /// One that is.
         there: PathBuf,
     },
+    /// `storage-engine device`, and nothing says where.
+    #[error(
+        "namespace {0}: storage-engine device needs a file, a device or a data directory; nothing was changed"
+    )]
+    NoDevice(String),
     /// A raw device with something on it.
     #[error("{0}: is not empty and not a device of Shipload's; nothing was changed")]
     Used(PathBuf),

@@ -1,6 +1,7 @@
 //! A file or raw device as the store sees it.
 
 use super::StorageError;
+use crate::exit;
 use rustix::io::Errno;
 use shipload_store::volume::{DEVICE_HEADER_SIZE, SLOTS_AT};
 use shipload_store::{Disk, DiskError};
@@ -118,6 +119,10 @@ impl Disk for FileDisk {
 
     fn sync(&self) -> Result<(), DiskError> {
         self.file.sync_data().map_err(failed)
+    }
+
+    fn give_up(&self, why: &str) -> ! {
+        exit::environment("a record can't be read back", &why)
     }
 }
 

@@ -37,7 +37,12 @@ impl Storage {
         let open = |namespace: &Arc<NamespaceConfig>| {
             let owner = Owner { namespace: namespace.name().to_owned(), cluster: cluster.clone() };
             let paths = paths(namespace, directory.as_ref());
-            if paths.is_empty() { Ok(None) } else { volume(namespace, &paths, &owner).map(Some) }
+            let on_device = namespace.keys.text(NamespaceKey::StorageEngine) == "device";
+            match (paths.is_empty(), on_device) {
+                (true, true) => Err(StorageError::NoDevice(namespace.name().to_owned())),
+                (true, false) => Ok(None),
+                (false, _) => volume(namespace, &paths, &owner).map(Some),
+            }
         };
         let volumes = config.namespaces().iter().map(open).collect::<Result<_, _>>()?;
         Ok(Storage { directory, volumes })

@@ -89,6 +89,47 @@ fn records_survive_restarts_with_all_that_belongs_to_them() {
     }
 }
 
+/// The same with nothing but the index in memory.
+fn index_only(file: &Path) -> Config {
+    let config = on_files(&[file]);
+    let keys = &config.namespaces()[0].keys;
+    keys.put(NamespaceKey::StorageEngine, "device").expect("a word");
+    keys.put(NamespaceKey::PostWriteCache, "0").expect("a size");
+    keys.put(NamespaceKey::FlushMaxMs, "1").expect("a time");
+    config
+}
+
+#[test]
+fn records_that_are_not_in_memory_are_read_changed_and_kept() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("records");
+    let mut expected = Vec::new();
+    for round in 0..3u8 {
+        let server = start(index_only(&file)).expect("our file");
+        let mut client = Client::to(&server);
+        let found: Vec<_> = (0..300).map(|number| read(&mut client, number)).collect();
+        assert!(round == 0 || found == expected, "round {round}");
+        for number in (0..300u64).filter(|number| number % 3 != u64::from(round)) {
+            let length = 100 + (number as usize * 37 + usize::from(round) * 501) % 3000;
+            write(&mut client, &put(number, &vec![round; length]));
+        }
+        (0..300).skip(usize::from(round)).step_by(7).for_each(|number| {
+            if read(&mut client, number).is_some() {
+                delete(&mut client, number);
+            }
+        });
+        expected = (0..300).map(|number| read(&mut client, number)).collect();
+        server.stop();
+    }
+    assert!(expected.iter().flatten().count() > 200);
+    let error = start({
+        let config = config();
+        config.namespaces()[0].keys.put(NamespaceKey::StorageEngine, "device").expect("a word");
+        config
+    });
+    assert!(error.expect_err("no device").to_string().contains("needs a file, a device or a data directory"));
+}
+
 #[test]
 fn what_was_truncated_stays_away_and_what_came_after_stays() {
     let folder = tempfile::tempdir().expect("a temporary folder");

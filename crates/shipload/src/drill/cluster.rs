@@ -105,7 +105,7 @@ pub(super) fn namespace_flags(copies: u8) -> Vec<String> {
 impl Cluster {
     /// Starts the first `count` places of a wish and waits until they are one cluster.
     pub(super) fn start(wish: &Wish, count: u8, directory: Directory) -> Result<Cluster> {
-        let mut cluster = Cluster { nodes: BTreeMap::new(), directory };
+        let mut cluster = Cluster::empty(directory);
         for number in 1..=count {
             let orders = wish.orders(number, &cluster.directory.log(number))?;
             cluster.nodes.insert(number, Node::spawn(orders)?);
@@ -115,6 +115,11 @@ impl Cluster {
         }
         cluster.wait_whole(Duration::from_secs(30))?;
         Ok(cluster)
+    }
+
+    /// No nodes yet.
+    pub(super) fn empty(directory: Directory) -> Cluster {
+        Cluster { nodes: BTreeMap::new(), directory }
     }
 
     /// Starts a node.
@@ -140,32 +145,44 @@ impl Cluster {
 
     /// Waits until all nodes of the list, and no others, are one cluster with all copies in place: how long it took.
     pub(super) fn wait_whole(&self, patience: Duration) -> Result<Duration> {
-        let size = self.nodes.len();
-        self.wait(patience, "are not one cluster with all copies", |said| is_whole(said, size))
+        let all: Vec<u8> = self.nodes.keys().copied().collect();
+        self.wait_parts(&[&all], patience)
     }
 
-    /// Waits until all nodes of the list are in one cluster of this size, whatever copies are missing.
-    pub(super) fn wait_size(&self, size: usize, patience: Duration) -> Result<Duration> {
-        self.wait(patience, "do not agree", |said| is_agreed(said, size))
+    /// Waits until each of these groups is a cluster of its own with all copies in place.
+    pub(super) fn wait_parts(&self, parts: &[&[u8]], patience: Duration) -> Result<Duration> {
+        self.wait(parts, patience, "are no whole cluster", is_whole)
     }
 
-    fn wait(&self, patience: Duration, what: &str, holds: impl Fn(&[Said]) -> bool) -> Result<Duration> {
+    /// Waits until all nodes of the list are one cluster, whatever copies are missing.
+    pub(super) fn wait_agreed(&self, patience: Duration) -> Result<Duration> {
+        let all: Vec<u8> = self.nodes.keys().copied().collect();
+        self.wait(&[&all], patience, "do not agree", is_agreed)
+    }
+
+    fn wait(
+        &self,
+        parts: &[&[u8]],
+        patience: Duration,
+        what: &str,
+        holds: fn(&[Said], usize) -> bool,
+    ) -> Result<Duration> {
         let began = Instant::now();
-        let mut links = self.links()?;
-        loop {
-            let said = links.iter_mut().map(ask).collect::<Result<Vec<Said>>>();
-            match said {
-                Ok(said) if holds(&said) => return Ok(began.elapsed()),
-                Ok(said) if began.elapsed() > patience => {
-                    bail!("after {patience:?} the nodes {what}:\n{}", describe(&said));
+        for part in parts {
+            loop {
+                // A busy node may answer late; it is asked again.
+                let said = part.iter().map(|number| ask(&mut self.node(*number)?.link()?)).collect();
+                let said: Result<Vec<Said>> = said;
+                if said.as_ref().is_ok_and(|said| holds(said, part.len())) {
+                    break;
                 }
-                Ok(_) => {}
-                Err(error) if began.elapsed() > patience => return Err(error),
-                // A busy node may answer late; it is asked again on a new connection.
-                Err(_) => links = self.links()?,
+                if began.elapsed() > patience {
+                    bail!("after {patience:?} the nodes {part:?} {what}:\n{}", describe(&said?));
+                }
+                std::thread::sleep(ASK_EVERY);
             }
-            std::thread::sleep(ASK_EVERY);
         }
+        Ok(began.elapsed())
     }
 
     /// Adds up a number that each node says of the namespace.

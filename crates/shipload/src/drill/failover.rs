@@ -104,7 +104,7 @@ fn drill(args: &Args, runtime: &Runtime, cluster: &mut Cluster, network: Option<
 }
 
 /// Partitions such that each node masters about as many of them.
-fn spread(cluster: &Cluster, count: usize) -> Result<Vec<u16>> {
+pub(super) fn spread(cluster: &Cluster, count: usize) -> Result<Vec<u16>> {
     let mut lists = Vec::new();
     for node in cluster.nodes.values() {
         let mut mine = roles::ask(&mut node.link()?)?.master;

@@ -8,12 +8,17 @@ mod client;
 mod cluster;
 mod failover;
 mod harm;
+mod join;
 mod keys;
 mod network;
 mod node;
 mod place;
 mod report;
+mod restart;
 mod roles;
+mod soak;
+mod split;
+mod traffic;
 mod watch;
 mod writers;
 
@@ -28,6 +33,14 @@ use self::cluster::{Cluster, Wish};
 pub(crate) enum Drill {
     /// Nodes fail one after the other: the longest gap in writes, and whether every acknowledged write is there
     Failover(failover::Args),
+    /// Nothing fails, but the processors are busy: nobody may take another node for dead
+    Soak(soak::Args),
+    /// One more node under load: how long until it has its share, and what clients notice
+    Join(join::Args),
+    /// A node is away while some records change: how many records it is sent when it is back
+    Restart(restart::Args),
+    /// The network falls apart, both sides go on and meet again: which writes win (needs root)
+    Split(split::Args),
 }
 
 /// Flags of all drills.
@@ -52,6 +65,10 @@ impl Shared {
 pub(crate) fn run(drill: &Drill) -> Result<ExitCode> {
     match drill {
         Drill::Failover(args) => failover::run(args),
+        Drill::Soak(args) => soak::run(args),
+        Drill::Join(args) => join::run(args),
+        Drill::Restart(args) => restart::run(args),
+        Drill::Split(args) => split::run(args),
     }
 }
 

@@ -56,14 +56,14 @@ impl Network {
         for letter in SWITCHES {
             let switch = self.switch(letter);
             ip(&["netns", "add", &switch])?;
-            ip(&["-n", &switch, "link", "add", "br", "type", "bridge"])?;
-            ip(&["-n", &switch, "link", "set", "br", "up"])?;
+            ip(&["-n", &switch, "link", "add", "name", "switch", "type", "bridge"])?;
+            ip(&["-n", &switch, "link", "set", "switch", "up"])?;
             self.plug_in_here(letter)?;
         }
         let (a, b) = (self.switch('a'), self.switch('b'));
         ip(&["-n", &a, "link", "add", "trunk", "type", "veth", "peer", "name", "trunk", "netns", &b])?;
         for switch in [a, b] {
-            ip(&["-n", &switch, "link", "set", "trunk", "master", "br", "up"])?;
+            ip(&["-n", &switch, "link", "set", "trunk", "master", "switch", "up"])?;
         }
         (1..=self.count()).try_for_each(|number| self.wire(number))
     }
@@ -72,7 +72,7 @@ impl Network {
     fn plug_in_here(&self, letter: char) -> Result<()> {
         let (switch, cable) = (self.switch(letter), self.cable_here(letter));
         ip(&["link", "add", &cable, "type", "veth", "peer", "name", "here", "netns", &switch])?;
-        ip(&["-n", &switch, "link", "set", "here", "master", "br", "up"])?;
+        ip(&["-n", &switch, "link", "set", "here", "master", "switch", "up"])?;
         let host = if letter == 'a' { 251 } else { 252 };
         ip(&["addr", "add", &format!("{}/32", self.address(host)), "dev", &cable])?;
         ip(&["link", "set", &cable, "up"])
@@ -87,7 +87,7 @@ impl Network {
         ip(&[
             "-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &network,
         ])?;
-        ip(&["-n", &switch, "link", "set", &port, "master", "br", "up"])?;
+        ip(&["-n", &switch, "link", "set", &port, "master", "switch", "up"])?;
         ip(&["-n", &network, "link", "set", "lo", "up"])?;
         ip(&["-n", &network, "addr", "add", &format!("{}/24", self.address(number)), "dev", "eth0"])?;
         ip(&["-n", &network, "link", "set", "eth0", "up"])?;

@@ -3,11 +3,13 @@
 //! Guarantees: bytes that were handed on to be written never change; the slots of a freed block are given back
 //! together with the bytes that replaced its records, so that they are used again only when those are durable.
 
+use super::reads::Reads;
 use super::{BlockLog, Held, Room};
 use crate::block::Header;
 use crate::error::StoreError;
 use crate::index::Location;
 use crate::volume::{Batch, Place, Volume};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The volume of a block log.
@@ -18,11 +20,27 @@ pub(crate) struct Attached {
     unwritten: Vec<(u32, u64)>,
     /// Slots of blocks that were freed since the last [`BlockLog::take_new_bytes`].
     retired: Vec<(Place, u32)>,
+    /// Closed blocks whose last bytes were handed on by the last call: they are on the volume at the next one.
+    settling: Vec<(u32, u64)>,
+    /// Closed blocks on the volume that are also in memory, oldest first.
+    resident: VecDeque<(u32, u64)>,
+    /// Records read from blocks that are not in memory.
+    reads: Reads,
 }
+
+/// Bytes of records read from the volume that a stripe keeps between commands.
+const READS_KEPT: usize = 256 << 10;
 
 impl Attached {
     pub(super) fn new(volume: Arc<Volume>) -> Attached {
-        Attached { volume, unwritten: Vec::new(), retired: Vec::new() }
+        Attached {
+            volume,
+            unwritten: Vec::new(),
+            retired: Vec::new(),
+            settling: Vec::new(),
+            resident: VecDeque::new(),
+            reads: Reads::new(),
+        }
     }
 
     /// Slots for a block of `size` bytes.
@@ -45,6 +63,8 @@ impl Attached {
 
     /// A block was freed.
     pub(super) fn retire(&mut self, held: &Held) {
+        // Its number may soon be another block's.
+        self.reads.clear();
         self.retired.push((held.place(), self.volume.run(held.size())));
     }
 }
@@ -52,8 +72,10 @@ impl Attached {
 impl BlockLog {
     /// Hands on what was written since the last call, and the slots of blocks freed since then.
     pub(crate) fn take_new_bytes(&mut self, batch: &mut Batch) {
+        self.evict();
         let Some(attached) = &mut self.attached else { return };
         let (blocks, open) = (&mut self.blocks, self.open);
+        let settling = &mut attached.settling;
         attached.unwritten.retain(|&(number, sequence)| {
             let held = blocks.get_mut(number as usize).and_then(Option::as_mut);
             let Some(held) = held.filter(|held| held.sequence() == sequence) else { return false };
@@ -61,9 +83,80 @@ impl BlockLog {
             if let Some((at, bytes)) = held.take_new() {
                 batch.add(place, at, bytes);
             }
+            if open != Some(number) {
+                settling.push((number, sequence));
+            }
             open == Some(number)
         });
         batch.retire(&mut attached.retired);
+    }
+
+    /// Gives the memory of blocks back that are wholly on the volume, when there are more than may stay.
+    fn evict(&mut self) {
+        let (Some(attached), Some(limit)) = (&mut self.attached, self.config.resident_bytes) else { return };
+        attached.resident.extend(attached.settling.drain(..));
+        let limit = usize::try_from(limit / self.config.block_bytes as u64).unwrap_or(usize::MAX);
+        while attached.resident.len() > limit {
+            let Some((number, sequence)) = attached.resident.pop_front() else { return };
+            let held = self.blocks.get_mut(number as usize).and_then(Option::as_mut);
+            if let Some(held) = held.filter(|held| held.sequence() == sequence) {
+                let memory = held.evict();
+                if memory.len() == self.config.block_bytes && self.pool.len() < self.config.pooled_blocks {
+                    self.pool.push(memory);
+                }
+            }
+        }
+    }
+
+    /// A record of a block that is not in memory, read from the volume.
+    #[cold]
+    pub(super) fn read_back(&self, held: &Held, location: Location) -> &[u8] {
+        let attached = self.attached.as_ref().expect("invariant: only blocks on a volume leave memory");
+        let read = || {
+            let (from, end) = (location.offset() as usize, held.used_bytes());
+            attached.volume.read_record(held.place(), from, end, held.seed())
+        };
+        attached.reads.get_or_read(location, read)
+    }
+
+    /// Forgets records that were read from the volume, when they have become many.
+    #[inline]
+    pub(crate) fn settle_reads(&mut self) {
+        if let Some(attached) = &mut self.attached
+            && attached.reads.bytes() > READS_KEPT
+        {
+            attached.reads.clear();
+        }
+    }
+
+    /// Brings a block that is not in memory back, for one who walks over all of it.
+    pub(crate) fn bring_in(&mut self, number: u32) {
+        let Some(attached) = &self.attached else { return };
+        let held = self.blocks.get_mut(number as usize).and_then(Option::as_mut);
+        if let Some(held) = held.filter(|held| !held.is_resident()) {
+            held.bring_in(attached.volume.read_block(held.place(), held.size()));
+        }
+    }
+
+    /// A block that was brought in is not needed any more, if it is still that block.
+    pub(crate) fn let_go(&mut self, number: u32, sequence: u64) {
+        let (Some(attached), Some(_)) = (&mut self.attached, self.config.resident_bytes) else { return };
+        let mut stays = attached.unwritten.iter().chain(&attached.settling).chain(&attached.resident);
+        if stays.any(|block| *block == (number, sequence)) || !self.is_block(number, sequence) {
+            return;
+        }
+        if let Some(held) = self.blocks.get_mut(number as usize).and_then(Option::as_mut) {
+            held.evict();
+        }
+    }
+
+    /// After loading: only what stays in memory with a copy of everything, or could not be read again as it is.
+    pub(crate) fn forget_loaded(&mut self, number: u32) {
+        if let (Some(_), Some(held)) =
+            (self.config.resident_bytes, self.blocks.get_mut(number as usize).and_then(Option::as_mut))
+        {
+            held.evict();
+        }
     }
 
     /// Adds a block that was read from the volume, closed, none of its records counted as alive yet.

@@ -15,6 +15,8 @@ pub struct LogConfig {
     pub pooled_blocks: usize,
     /// Tombstones of a stripe below which they are not looked through for some that may go.
     pub tombstones_min: usize,
+    /// On a volume, the most bytes of written blocks that stay in memory; none: all of them.
+    pub resident_bytes: Option<u64>,
 }
 
 impl Default for LogConfig {
@@ -25,6 +27,7 @@ impl Default for LogConfig {
             low_water_pct: 50,
             pooled_blocks: 1,
             tombstones_min: 256,
+            resident_bytes: None,
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::volume::Place;
 /// A block in memory.
 #[derive(Debug)]
 pub(crate) struct Held {
+    /// All bytes of the block, or none when they lie on a volume only.
     memory: Box<[u8]>,
+    size: usize,
     /// Where the next record goes.
     used_bytes: usize,
     /// Of the used bytes, those of live records.
@@ -30,6 +32,7 @@ impl Held {
         let bytes = header.encode();
         memory[..HEADER_SIZE].copy_from_slice(&bytes);
         Held {
+            size: memory.len(),
             memory,
             used_bytes: HEADER_SIZE,
             live_bytes: 0,
@@ -46,6 +49,7 @@ impl Held {
     /// A block that was read from a volume; `used_bytes` of it hold whole records, none counted as alive yet.
     pub(crate) fn loaded(memory: Box<[u8]>, header: &Header, seed: u32, used_bytes: usize) -> Held {
         Held {
+            size: memory.len(),
             memory,
             used_bytes,
             live_bytes: 0,
@@ -114,7 +118,7 @@ impl Held {
     /// Marks the block as queued when it is below the mark and was not, and tells its sequence. What counts is how
     /// much was written, or with `whole` how long the block is: on a volume it takes its slots however full it is.
     pub(crate) fn queue_when_sparse(&mut self, low_water_pct: u8, whole: bool) -> Option<u64> {
-        let of = if whole { self.memory.len() } else { self.used_bytes };
+        let of = if whole { self.size } else { self.used_bytes };
         if !self.is_below(low_water_pct, of) || self.queued {
             return None;
         }
@@ -132,9 +136,25 @@ impl Held {
         (self.oldest_ms, self.newest_ms)
     }
 
+    /// What was written from an offset on; none when the block is not in memory.
     #[inline]
-    pub(crate) fn written_from(&self, offset: u32) -> &[u8] {
-        &self.memory[offset as usize..self.used_bytes]
+    pub(crate) fn written_from(&self, offset: u32) -> Option<&[u8]> {
+        self.memory.get(offset as usize..self.used_bytes)
+    }
+
+    /// Whether the block's bytes are in memory.
+    pub(crate) fn is_resident(&self) -> bool {
+        !self.memory.is_empty()
+    }
+
+    /// Gives the block's memory away; all of it lies on the volume.
+    pub(crate) fn evict(&mut self) -> Box<[u8]> {
+        std::mem::take(&mut self.memory)
+    }
+
+    /// The block's bytes are in memory again.
+    pub(crate) fn bring_in(&mut self, memory: Box<[u8]>) {
+        self.memory = memory;
     }
 
     #[inline]
@@ -152,7 +172,7 @@ impl Held {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.memory.len()
+        self.size
     }
 
     pub(crate) fn used_bytes(&self) -> usize {
@@ -169,6 +189,13 @@ impl Held {
 
     /// Checks header and that whole records fill the used bytes exactly.
     pub(crate) fn assert_invariants(&self, identity: &Identity, number: u32) {
+        assert!(
+            self.is_resident() || self.taken_bytes == self.used_bytes,
+            "what is not written is in memory"
+        );
+        if !self.is_resident() {
+            return;
+        }
         let (header, seed) = Header::decode(&self.memory).expect("the header is whole");
         let named = header.salt != 0 || header.number == number;
         assert!(header.identity == *identity && named, "the header names its place");

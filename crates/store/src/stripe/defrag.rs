@@ -103,6 +103,9 @@ impl Stripe {
         }
         let first = u32::try_from(HEADER_SIZE).unwrap_or(u32::MAX);
         let next = self.log.next_sparse();
+        if let Some((number, _)) = next {
+            self.log.bring_in(number);
+        }
         self.defrag.block = next.map(|(number, sequence)| Place { number, sequence, offset: first });
         self.defrag.block
     }
@@ -113,7 +116,9 @@ impl Stripe {
     }
 
     fn leave_block(&mut self, done: &mut Defragged, damaged: bool) {
-        self.defrag.block = None;
+        if let Some(Place { number, sequence, .. }) = self.defrag.block.take() {
+            self.log.let_go(number, sequence);
+        }
         done.blocks += 1;
         done.damaged_blocks += u64::from(damaged);
     }

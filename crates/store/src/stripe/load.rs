@@ -18,6 +18,7 @@ use crate::record::{CHECKSUM_SIZE, decode, encode_gap, verify};
 use crate::stripe::stripe_of;
 use crate::volume::{Batch, SkippedSlot, Trouble, Volume};
 use shipload_value::Digest;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a block brought.
@@ -68,6 +69,12 @@ impl Stripe {
             loaded.skipped = Some(volume.skipped(header.place, trouble));
         }
         let Some(number) = self.log.add_loaded(header, seed, end, bytes) else { return loaded };
+        if self.log.config().resident_bytes.is_some() && gaps.0 == 0 {
+            self.log.forget_loaded(number);
+            let size =
+                |found: &Found| Some((u32::try_from(found.offset).ok()?, u32::try_from(found.size).ok()?));
+            self.loading.insert(number, found.iter().filter_map(size).collect());
+        }
         for record in found {
             loaded.records += 1;
             loaded.bytes += record.size as u64;
@@ -84,14 +91,25 @@ impl Stripe {
         if all_was_read {
             let idle = self.tombs.as_mut().map(|tombs| tombs.extract(|tomb| !tomb.covers));
             for tomb in idle.into_iter().flatten() {
-                let size = self.tomb_size(tomb.location);
+                let size = self.loaded_size(tomb.location);
                 self.log.bury(tomb.location, size);
             }
         }
         if let Some(tombs) = &mut self.tombs {
             tombs.left_by_raid = tombs.len();
         }
+        self.loading = HashMap::new();
         self.log.finish_load();
+    }
+
+    /// The size of a record that was loaded, without reading it again.
+    fn loaded_size(&self, location: Location) -> usize {
+        let sizes = self.loading.get(&location.block());
+        let known = sizes.and_then(|sizes| {
+            let at = sizes.binary_search_by_key(&location.offset(), |(offset, _)| *offset).ok()?;
+            usize::try_from(sizes.get(at)?.1).ok()
+        });
+        known.unwrap_or_else(|| self.size_at(location))
     }
 
     /// Hands on the bytes that were written since the last call.
@@ -109,7 +127,7 @@ impl Stripe {
                 return;
             }
             covers = true;
-            let size = self.size_at(old.location());
+            let size = self.loaded_size(old.location());
             self.drop_entry(partition, slot);
             self.ledger.leave(old.set(), size);
             self.log.bury(old.location(), size);
@@ -121,7 +139,7 @@ impl Stripe {
             }
             let old = *tomb;
             covers |= old.covers;
-            let size = self.tomb_size(old.location);
+            let size = self.loaded_size(old.location);
             self.log.bury(old.location, size);
             if let Some(tombs) = &mut self.tombs {
                 tombs.remove(&found.digest);

@@ -72,13 +72,18 @@ impl Stripe {
 
     fn raid_slice(&mut self, number: u32, sequence: u64, mut offset: u32, budget_bytes: usize, flushes: u64) {
         let mut looked = 0;
+        if self.log.is_block(number, sequence) {
+            self.log.bring_in(number);
+        }
         while looked < budget_bytes {
             let here = self.log.is_block(number, sequence).then(|| self.log.behind(number, offset)).flatten();
             let Some((location, record)) = here.and_then(|at| Some((at, decode(self.log.bytes(at)).ok()?)))
             else {
                 // The end of the block, or a place that only a walk from its start would get past: then nothing is
                 // known of what is behind it, and no tombstone may go.
-                if here.is_some() {
+                let damaged = here.is_some();
+                self.log.let_go(number, sequence);
+                if damaged {
                     self.raid.phase = Phase::Idle;
                     self.tombs.iter_mut().for_each(|tombs| tombs.left_by_raid = tombs.len());
                 } else {

@@ -78,9 +78,7 @@ impl Stripe {
         let Some(old) = self.old(digest.partition(), &index_key) else { return Ok(Touch::Absent) };
         let location = old.entry.location();
         self.keys_before(Some(location));
-        let may_change = self.log.may_change(location);
-        let (bytes, seed) = self.log.bytes_mut(location, old.size);
-        if may_change && patch_meta(bytes, meta, seed).expect("invariant: an index entry leads to a record") {
+        if self.patch(location, old.size, meta) {
             self.log.note_time(location, meta.storable().last_update_ms);
             let entry = Entry::new(&index_key, location, meta.void_time, meta.generation, meta.set);
             self.enter(digest.partition(), entry, old.size, Some(&old));
@@ -89,11 +87,20 @@ impl Stripe {
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
-        scratch.extend_from_slice(bytes);
+        scratch.extend_from_slice(self.record(&old.entry).bytes());
         let record = decode(&scratch).expect("invariant: an index entry leads to a record");
         let moved = self.put(digest, meta, record.key(), record.bins());
         self.scratch = scratch;
         moved.map(|_| Touch::Moved)
+    }
+
+    /// Changes metadata where it lies; false when that is not possible.
+    fn patch(&mut self, location: Location, size: usize, meta: &Meta) -> bool {
+        if !self.log.may_change(location) {
+            return false;
+        }
+        let (bytes, seed) = self.log.bytes_mut(location, size);
+        patch_meta(bytes, meta, seed).expect("invariant: an index entry leads to a record")
     }
 
     /// Removes a record, dead or alive; none when there is none. On a volume a tombstone takes its place.

@@ -66,6 +66,8 @@ pub struct VolumeCounts {
     pub flushes: AtomicU64,
     /// Bytes of blocks written.
     pub written_bytes: AtomicU64,
+    /// Bytes read back for records that are not in memory.
+    pub read_bytes: AtomicU64,
     /// Syncs of a device.
     pub syncs: AtomicU64,
     /// Blocks whose slots became free again.
@@ -169,9 +171,9 @@ impl Volume {
     /// Wipes the heads of freed blocks, so that no later scan meets them, and gives their slots back.
     fn free(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
         while let Some((place, run)) = state.retired.pop() {
-            let each = (0..run).map(|slot| Place { slot: place.slot + slot, ..place });
-            let wiped: Result<(), Fault> =
-                each.map(|head| self.write_at(head, 0, &[0; HEADER_SIZE], &mut state.unsynced)).collect();
+            let mut heads = (0..run).map(|slot| Place { slot: place.slot + slot, ..place });
+            let wiped =
+                heads.try_for_each(|head| self.write_at(head, 0, &[0; HEADER_SIZE], &mut state.unsynced));
             if let Err(fault) = wiped {
                 state.retired.push((place, run));
                 return Err(fault);

@@ -2,9 +2,14 @@
 
 use super::{Place, Volume, VolumeError, lock};
 use crate::block::{HEADER_SIZE, Header, HeaderError};
+use crate::record::{frame_size, verify};
 use crate::stripe::{Loaded, STRIPE_COUNT, Stripe};
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+/// Bytes that are read when the length of a record is not known.
+const READ_AHEAD: usize = 2048;
 
 /// Why a slot's block is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +187,43 @@ impl Volume {
             slot = next;
         }
         Ok(report)
+    }
+
+    /// A whole record of the block at `place`, from `from` in the block on; the block's records end at `end`. A record that
+    /// can't be read, or is not what was written, ends the process: a node that can't tell its records must not
+    /// pretend that they are gone.
+    pub(crate) fn read_record(&self, place: Place, from: usize, end: usize, seed: u32) -> Box<[u8]> {
+        let mut bytes = self.read_bytes(place, from, end.saturating_sub(from).min(READ_AHEAD));
+        match frame_size(&bytes) {
+            Ok(size) if size <= bytes.len() => bytes.truncate(size),
+            Ok(size) if from.saturating_add(size) <= end => bytes = self.read_bytes(place, from, size),
+            Ok(_) | Err(_) => self.give_up(place, from, "no record is where one must be"),
+        }
+        if let Err(error) = verify(&bytes, seed) {
+            self.give_up(place, from, &error.to_string());
+        }
+        bytes.into_boxed_slice()
+    }
+
+    /// All bytes of a block.
+    pub(crate) fn read_block(&self, place: Place, size: usize) -> Box<[u8]> {
+        self.read_bytes(place, 0, size).into_boxed_slice()
+    }
+
+    fn read_bytes(&self, place: Place, from: usize, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let Some(disk) = self.disks.get(usize::from(place.device)) else { return bytes };
+        if let Err(error) = disk.read_at(self.offset(place) + from as u64, &mut bytes) {
+            self.give_up(place, from, &error.to_string());
+        }
+        self.counts.read_bytes.fetch_add(length as u64, Ordering::Relaxed);
+        bytes
+    }
+
+    fn give_up(&self, place: Place, from: usize, why: &str) -> ! {
+        let disk = self.disks.get(usize::from(place.device)).expect("invariant: a block lies on a device");
+        let at = self.offset(place) + from as u64;
+        disk.give_up(&format!("{} at byte {at}: {why}", disk.name()))
     }
 
     /// Whether a block that was loaded takes this slot.

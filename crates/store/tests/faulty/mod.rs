@@ -1,5 +1,7 @@
 //! A disk in memory that tears, loses, fails and fills up when it is told to, and what it looks like after a crash.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use shipload_store::{Disk, DiskError};
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +17,8 @@ pub(crate) enum Fault {
     Fails,
     /// No room, this one time.
     Full,
+    /// From then on a sync says that all is well and keeps nothing: a disk that lies.
+    Lies,
 }
 
 /// Numbers that look random, the same for the same seed.
@@ -43,6 +47,7 @@ struct State {
     operations: u64,
     fault: Option<(u64, Fault)>,
     dead: bool,
+    lying: bool,
 }
 
 /// A disk; clones are the same disk.
@@ -58,7 +63,8 @@ impl FaultyDisk {
         FaultyDisk::with(name, vec![0; usize::try_from(size).unwrap()])
     }
 
-    fn with(name: &str, bytes: Vec<u8>) -> FaultyDisk {
+    /// A disk with these bytes on it.
+    pub(crate) fn with(name: &str, bytes: Vec<u8>) -> FaultyDisk {
         let size = bytes.len() as u64;
         let state = State {
             durable: bytes.clone(),
@@ -67,6 +73,7 @@ impl FaultyDisk {
             operations: 0,
             fault: None,
             dead: false,
+            lying: false,
         };
         FaultyDisk { name: name.to_owned(), size, state: Arc::new(Mutex::new(state)) }
     }
@@ -154,7 +161,9 @@ impl Disk for FaultyDisk {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
         let mut state = self.state.lock().unwrap();
         match state.step()? {
-            None => {
+            None | Some(Fault::Lies) => {
+                state.lying |=
+                    state.fault.is_some_and(|(at, fault)| fault == Fault::Lies && at < state.operations);
                 state.apply(offset, bytes);
                 Ok(())
             }
@@ -170,11 +179,18 @@ impl Disk for FaultyDisk {
         }
     }
 
+    fn give_up(&self, why: &str) -> ! {
+        panic!("{why}")
+    }
+
     fn sync(&self) -> Result<(), DiskError> {
         let mut state = self.state.lock().unwrap();
         match state.step()? {
             // A sync has no use for room.
-            None | Some(Fault::Full) => {
+            None | Some(Fault::Full | Fault::Lies) => {
+                if state.lying {
+                    return Ok(());
+                }
                 for (offset, bytes) in std::mem::take(&mut state.pending) {
                     let at = usize::try_from(offset).unwrap();
                     state.durable[at..at + bytes.len()].copy_from_slice(&bytes);
