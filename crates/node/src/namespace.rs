@@ -361,5 +361,6 @@ pub(crate) fn log_config(config: &NamespaceConfig) -> LogConfig {
     let cache = config.number(NamespaceKey::PostWriteCache) / STRIPE_COUNT as u64;
     let resident_bytes = on_device.then_some(cache);
     let low_water_pct = u8::try_from(low_water_pct).unwrap_or(50);
-    LogConfig { capacity_bytes, low_water_pct, resident_bytes, ..default }
+    let pooled_blocks = if on_device { 0 } else { default.pooled_blocks };
+    LogConfig { capacity_bytes, low_water_pct, resident_bytes, pooled_blocks, ..default }
 }

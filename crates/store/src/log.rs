@@ -133,6 +133,10 @@ impl BlockLog {
             (true, true) => self.open.take(),
             (true, false) => None,
         };
+        if let Some(attached) = &self.attached {
+            let size = if own { HEADER_SIZE + size } else { 0 };
+            attached.closed(size + closed.map_or(0, |_| ordinary));
+        }
         closed.into_iter().for_each(|closed| self.review(closed));
         Ok(Location::new(number, offset))
     }
@@ -161,7 +165,7 @@ impl BlockLog {
             place,
         };
         if let Some(attached) = &mut self.attached {
-            attached.begun(number, self.sequence, size);
+            attached.begun(number, self.sequence);
         }
         let held = Some(Held::begin(memory, &header));
         if self.free_numbers.pop().is_some() {

@@ -76,8 +76,8 @@ pub struct Volume {
     /// 0 well, 1 full, 2 failed.
     health: AtomicU8,
     fault: Mutex<Option<Fault>>,
-    /// Bytes of blocks begun that no flush has met yet.
-    begun_bytes: AtomicU64,
+    /// Bytes of blocks that take no more records and that no flush has met yet.
+    closed_bytes: AtomicU64,
     /// Blocks are not begun while more than this waits.
     write_cache_bytes: AtomicU64,
     counts: VolumeCounts,
@@ -150,7 +150,7 @@ impl Volume {
             kept: Mutex::new(kept),
             health: AtomicU8::new(0),
             fault: Mutex::default(),
-            begun_bytes: AtomicU64::new(0),
+            closed_bytes: AtomicU64::new(0),
             write_cache_bytes: AtomicU64::new(u64::MAX),
             counts: VolumeCounts::default(),
         })
@@ -201,10 +201,10 @@ impl Volume {
         self.write_cache_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of blocks that were begun since the last flush.
+    /// Bytes of blocks that were filled since the last flush.
     #[must_use]
     pub fn waiting_bytes(&self) -> u64 {
-        self.begun_bytes.load(Ordering::Relaxed)
+        self.closed_bytes.load(Ordering::Relaxed)
     }
 
     /// What the devices keep beside the records.
@@ -285,8 +285,8 @@ impl Volume {
         self.waiting_bytes() > self.write_cache_bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note_begun(&self, bytes: usize) {
-        self.begun_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(crate) fn note_closed(&self, bytes: usize) {
+        self.closed_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// How many slots a block of so many bytes takes.

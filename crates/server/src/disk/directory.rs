@@ -3,10 +3,15 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 use thiserror::Error;
 
 /// The file that is locked while a process uses the directory.
 const LOCK: &str = "lock";
+/// How often a lock is tried, and the time in between.
+const TRIES: u32 = 40;
+const BETWEEN_TRIES: Duration = Duration::from_millis(25);
 
 /// Why a data directory can't be used.
 #[derive(Debug, Error)]
@@ -44,7 +49,7 @@ impl DataDirectory {
         // Not truncated: before the lock is ours, the file is another's.
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&file);
         let lock = lock.map_err(|error| DirectoryError::Io { path: file, error })?;
-        match lock.try_lock() {
+        match try_lock(&lock) {
             Ok(()) => Ok(DataDirectory { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DirectoryError::Taken(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(io(error)),
@@ -56,6 +61,17 @@ impl DataDirectory {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Locks a file. A process that was just killed may hold it for a moment longer, so this is patient for a second.
+pub(super) fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_TRIES),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 #[cfg(test)]

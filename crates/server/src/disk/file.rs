@@ -1,6 +1,7 @@
 //! A file or raw device as the store sees it.
 
 use super::StorageError;
+use super::directory::try_lock;
 use crate::exit;
 use rustix::io::Errno;
 use shipload_store::volume::{DEVICE_HEADER_SIZE, SLOTS_AT};
@@ -37,7 +38,7 @@ impl FileDisk {
     }
 
     fn locked(path: &Path, mut file: File) -> Result<FileDisk, StorageError> {
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StorageError::Taken(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(io_error(path, error)),

@@ -56,9 +56,13 @@ impl Attached {
     }
 
     /// A block was begun.
-    pub(super) fn begun(&mut self, number: u32, sequence: u64, size: usize) {
+    pub(super) fn begun(&mut self, number: u32, sequence: u64) {
         self.unwritten.push((number, sequence));
-        self.volume.note_begun(size);
+    }
+
+    /// A block takes no more records.
+    pub(super) fn closed(&self, size: usize) {
+        self.volume.note_closed(size);
     }
 
     /// A block was freed.

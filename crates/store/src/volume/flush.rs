@@ -99,7 +99,7 @@ impl Volume {
             return Err(fault);
         }
         let mut flushed = Flushed::default();
-        let begun = self.begun_bytes.load(Ordering::Relaxed);
+        let closed = self.closed_bytes.load(Ordering::Relaxed);
         self.write(&mut state, &mut flushed)?;
         for number in 0..STRIPE_COUNT {
             let mut batch = mem::take(&mut state.left);
@@ -112,7 +112,7 @@ impl Volume {
         }
         self.sync(&mut state)?;
         self.recovered_room();
-        self.begun_bytes.fetch_sub(begun, Ordering::Relaxed);
+        self.closed_bytes.fetch_sub(closed, Ordering::Relaxed);
         self.free(&mut state, &mut flushed)?;
         self.counts.flushes.fetch_add(1, Ordering::Relaxed);
         Ok(flushed)
