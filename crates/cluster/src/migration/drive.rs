@@ -156,10 +156,11 @@ impl Migration {
         ground: &mut dyn Ground,
         effects: &mut Effects,
     ) {
-        let (Some(led), Some(duty)) = (self.led.get(&partition), self.duties.get(&partition)) else { return };
+        let Some(led) = self.led.get_mut(&partition) else { return };
+        let withheld = std::mem::take(&mut led.withheld);
         ground.with(partition, &mut |_, streams| {
             streams.gathered(partition);
-            for peer in led.fills.iter().filter(|peer| duty.is_gathered(**peer)) {
+            for peer in &withheld {
                 streams.tell(now_ms, partition, *peer, filling(&led.version), effects);
             }
         });

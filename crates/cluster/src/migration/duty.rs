@@ -20,6 +20,8 @@ pub struct Duty {
     pub equals: Vec<NodeId>,
     /// Holders of something that the master may lack.
     pub gathers: Vec<(NodeId, Version)>,
+    /// All that hold something that the master may lack, whether gathered or the twin of one that is.
+    pub lacked: Vec<NodeId>,
     /// Owners whose copies have to be made equal to the master's.
     pub fills: Vec<NodeId>,
     /// Everybody who holds anything and is no owner: to be released in the end. The master may be among them.
@@ -52,7 +54,9 @@ impl Duty {
             }
         }
         let mut gathers: Vec<(NodeId, Version)> = Vec::new();
+        let mut lacked = Vec::new();
         for (node, version) in others().filter(|(_, version)| lacks(source.as_ref(), version)) {
+            lacked.push(*node);
             // Full copies of one version are equal: one of them will do.
             if !(version.full && gathers.iter().any(|(_, other)| other.full && other.key == version.key)) {
                 gathers.push((*node, (*version).clone()));
@@ -66,7 +70,7 @@ impl Duty {
         }
         let extras = holders.iter().map(|(node, _)| *node).filter(|node| !is_owner(*node)).collect();
         let owners = owners.to_vec();
-        Duty { partition, master, source, owners, equals, gathers, fills, extras, replication_factor }
+        Duty { partition, master, source, owners, equals, gathers, lacked, fills, extras, replication_factor }
     }
 
     /// Whether the node takes part in any way.
@@ -79,12 +83,6 @@ impl Duty {
     #[must_use]
     pub fn rightful(&self) -> NodeId {
         self.owners.first().copied().unwrap_or(self.master)
-    }
-
-    /// Whether the node's copy is gathered.
-    #[must_use]
-    pub fn is_gathered(&self, node: NodeId) -> bool {
-        self.gathers.iter().any(|(other, _)| *other == node)
     }
 
     /// The fills that writes have to wait for, because there are too few full copies.
@@ -147,7 +145,7 @@ mod tests {
         let full = Version::born(1);
         let partial = full.with_full(false);
         let duty = duty(1, &[1, 2], &[(1, &partial), (2, &partial)]);
-        assert!(duty.is_gathered(NodeId(2)));
+        assert_eq!(duty.lacked, [NodeId(2)]);
         assert_eq!(duty.counted_fills(), [NodeId(2)]);
     }
 }

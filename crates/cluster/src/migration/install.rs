@@ -54,6 +54,7 @@ impl Migration {
             listeners: Vec::new(),
             sources: vec![duty.master, duty.rightful()],
             gathering: false,
+            keeps: (duty.master != self.me).then_some(self.settings.policy),
         };
         if posting.leading {
             let led = self.lead(duty, mine);
@@ -90,12 +91,17 @@ impl Migration {
         };
         // A partial copy is the best there is when nobody has anything that it lacks.
         let full = version.full || gathers.is_empty();
+        let withheld = |node: &&NodeId| {
+            duty.lacked.contains(node) || gathers.iter().any(|(other, _)| other == *node)
+        };
+        let withheld = duty.fills.iter().filter(withheld).copied().collect();
         let is_fresh = duty.source.is_none();
         let verified = |node: &NodeId| !is_fresh && duty.owners.contains(node);
         Led {
             version: version.with_full(full),
             gathers,
             fills: duty.fills.clone(),
+            withheld,
             verifies: duty.equals.iter().copied().filter(verified).collect(),
             releases: Vec::new(),
             is_settled: false,
@@ -149,8 +155,9 @@ fn listeners(duty: &Duty, led: &Led) -> Vec<Listener> {
     let fills = duty.fills.iter().map(|&peer| Listener {
         peer,
         counted: duty.counted_fills().contains(&peer),
-        // A copy that is gathered keeps its version until it is: its own records must not be forgotten.
-        greeting: (!led.gathers.iter().any(|(node, _)| *node == peer)).then(|| filling(&led.version)),
+        // A copy that is gathered keeps its version until it is: its own records must not be forgotten. So does its twin,
+        // which is there if the one that is gathered dies.
+        greeting: (!led.withheld.contains(&peer)).then(|| filling(&led.version)),
     });
     equals.chain(fills).collect()
 }

@@ -57,6 +57,7 @@ impl Migration {
             version,
             gathers: Vec::new(),
             fills: Vec::new(),
+            withheld: Vec::new(),
             verifies: Vec::new(),
             releases: Vec::new(),
             is_settled: false,

@@ -77,6 +77,8 @@ pub(super) struct Led {
     pub(super) version: Version,
     pub(super) gathers: Vec<(NodeId, Version)>,
     pub(super) fills: Vec<NodeId>,
+    /// Those of `fills` that keep their versions until all copies are gathered.
+    pub(super) withheld: Vec<NodeId>,
     pub(super) verifies: Vec<NodeId>,
     /// Who has to drop a copy, once the partition is settled, and when they were last told.
     pub(super) releases: Vec<(NodeId, u64)>,

@@ -28,9 +28,10 @@ impl Replication {
     }
 
     fn post(&mut self, now_ms: u64, posting: Posting, old: Option<Post>, effects: &mut Effects) {
-        let Posting { partition, leading, listeners, sources, gathering } = posting;
+        let Posting { partition, leading, listeners, sources, gathering, keeps } = posting;
         let carried = old.map(|old| old.branches).unwrap_or_default();
-        let mut post = Post { leading, sources, removed: gathering.then(BTreeSet::new), ..Post::default() };
+        let removed = gathering.then(BTreeSet::new);
+        let mut post = Post { leading, sources, removed, keeps, ..Post::default() };
         let everything = union(&carried);
         let at = At { namespace: self.namespace, partition, view: self.view };
         for Listener { peer, counted, greeting } in listeners {

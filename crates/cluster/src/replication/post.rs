@@ -2,6 +2,7 @@
 
 use super::inlet::Inlet;
 use super::outlet::Outlet;
+use super::stamp::ConflictPolicy;
 use crate::fabric::Item;
 use crate::identity::NodeId;
 use shipload_value::{Digest, PartitionId};
@@ -34,6 +35,9 @@ pub struct Posting {
     pub sources: Vec<NodeId>,
     /// Copies are being gathered: deletes have to be remembered.
     pub gathering: bool,
+    /// Who wins between a record here and a write of the master, as long as the master has not said what this copy is in
+    /// the view: it may be gathered first, and must not lose what the master lacks.
+    pub keeps: Option<ConflictPolicy>,
 }
 
 /// A listener with its stream.
@@ -57,6 +61,8 @@ pub(super) struct Post {
     pub(super) has_left: bool,
     /// What was deleted while copies are gathered, so that a copy that is behind does not bring it back.
     pub(super) removed: Option<BTreeSet<Digest>>,
+    /// See [`Posting::keeps`].
+    pub(super) keeps: Option<ConflictPolicy>,
 }
 
 impl Post {

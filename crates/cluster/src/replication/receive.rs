@@ -2,10 +2,11 @@
 
 use super::effect::{Effect, Effects};
 use super::records::{Records, Unwritable};
+use super::stamp::ConflictPolicy;
 use super::streams::{Counters, Replication};
 use crate::fabric::{At, Item, Message};
 use crate::identity::NodeId;
-use shipload_value::PartitionId;
+use shipload_value::{Digest, PartitionId};
 
 impl Replication {
     /// Sends the acknowledgements that are owed. Call it at the end of a loop turn.
@@ -39,7 +40,7 @@ impl Replication {
         let plain = matches!(item, Item::Put { .. } | Item::Remove { .. });
         if plain && inlet.is_next(seq) {
             // The usual case: applied straight from the receive buffer.
-            match if post.has_left { Ok(()) } else { apply(&item, records, &mut self.counters) } {
+            match if post.has_left { Ok(()) } else { apply(&item, post.keeps, records, &mut self.counters) } {
                 Ok(()) => drop(inlet.advance()),
                 Err(_) => inlet.keep(seq, item),
             }
@@ -58,7 +59,7 @@ impl Replication {
                 None => false,
                 Some(_) if post.has_left => true,
                 Some(Item::After { node, seq }) => post.applied(*node) >= *seq,
-                Some(item) => apply(item, records, &mut self.counters).is_ok(),
+                Some(item) => apply(item, post.keeps, records, &mut self.counters).is_ok(),
             };
             if !applied {
                 index += 1;
@@ -69,7 +70,11 @@ impl Replication {
             if !std::mem::replace(&mut inlet.owes_ack, true) {
                 self.owing.push((partition, from));
             }
-            if let Some(item) = inlet.advance().filter(|_| !post.has_left)
+            let item = inlet.advance().filter(|_| !post.has_left);
+            if matches!(item, Some(Item::Full(_) | Item::Filling(_))) {
+                post.keeps = None;
+            }
+            if let Some(item) = item
                 && matches!(item, Item::Full(_) | Item::Filling(_) | Item::Lead(_))
             {
                 effects.push(Effect::Arrived { partition, from, item });
@@ -80,9 +85,17 @@ impl Replication {
     }
 }
 
-fn apply(item: &Item<'_>, records: &mut dyn Records, counters: &mut Counters) -> Result<(), Unwritable> {
+fn apply(
+    item: &Item<'_>,
+    keeps: Option<ConflictPolicy>,
+    records: &mut dyn Records,
+    counters: &mut Counters,
+) -> Result<(), Unwritable> {
     let migrated = match item {
         Item::Put { digest, image, migrated } => {
+            if keeps.is_some_and(|policy| is_kept(digest, image, policy, records)) {
+                return Ok(());
+            }
             records.write(digest, image).inspect_err(|_| counters.unwritable += 1)?;
             *migrated
         }
@@ -95,4 +108,10 @@ fn apply(item: &Item<'_>, records: &mut dyn Records, counters: &mut Counters) ->
     let counter = if migrated { &mut counters.migrated_received } else { &mut counters.writes_applied };
     *counter += 1;
     Ok(())
+}
+
+/// Whether the record that is here wins over the one that came. The master will find that out when it gathers this copy.
+fn is_kept(digest: &Digest, image: &[u8], policy: ConflictPolicy, records: &dyn Records) -> bool {
+    let mine = records.read(digest, &mut Vec::new());
+    mine.zip(records.stamp(digest, image)).is_some_and(|(mine, theirs)| mine.wins(&theirs, policy))
 }

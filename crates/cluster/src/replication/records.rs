@@ -33,6 +33,9 @@ pub trait Records {
     /// Appends a record's image, and tells its stamp; none when there is no such record.
     fn read(&self, digest: &Digest, image: &mut Vec<u8>) -> Option<Stamp>;
 
+    /// What a record with this image is compared by; none when the image is malformed.
+    fn stamp(&self, digest: &Digest, image: &[u8]) -> Option<Stamp>;
+
     /// Creates or replaces a record, exactly as the image says.
     fn write(&mut self, digest: &Digest, image: &[u8]) -> Result<(), Unwritable>;
 

@@ -71,6 +71,12 @@ impl Ledger {
         nothing.into_iter().chain(since.iter().map(|attempt| attempt.record.clone())).collect()
     }
 
+    /// Whether somebody tried to delete the record.
+    pub fn was_deleted(&self, digest: &Digest, side: u8) -> bool {
+        let attempts = self.attempts.get(&(*digest, side));
+        attempts.is_some_and(|attempts| attempts.iter().any(|attempt| attempt.record.is_none()))
+    }
+
     /// Begins anew with the present state of all records as acknowledged.
     pub fn restart(&mut self, side: u8, states: impl Iterator<Item = (Digest, Option<Record>)>) {
         self.attempts.retain(|(_, other), _| *other != side);

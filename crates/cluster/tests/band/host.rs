@@ -25,6 +25,16 @@ impl Record {
         image
     }
 
+    pub fn of_image(image: &[u8]) -> Option<Record> {
+        let (time, rest) = image.split_first_chunk::<8>()?;
+        let (generation, value) = rest.split_first_chunk::<2>()?;
+        Some(Record {
+            last_update_ms: u64::from_le_bytes(*time),
+            generation: u16::from_le_bytes(*generation),
+            value: value.to_vec(),
+        })
+    }
+
     pub fn stamp(&self, digest: &Digest) -> Stamp {
         let check = self.value.iter().fold(7, |hash, byte| mix(hash ^ u64::from(*byte))) as u32;
         Stamp { digest: *digest, last_update_ms: self.last_update_ms, generation: self.generation, check }
@@ -103,14 +113,12 @@ impl Records for Store {
         Some(record.stamp(digest))
     }
 
+    fn stamp(&self, digest: &Digest, image: &[u8]) -> Option<Stamp> {
+        Record::of_image(image).map(|record| record.stamp(digest))
+    }
+
     fn write(&mut self, digest: &Digest, image: &[u8]) -> Result<(), Unwritable> {
-        let (time, rest) = image.split_first_chunk::<8>().ok_or(Unwritable::Malformed)?;
-        let (generation, value) = rest.split_first_chunk::<2>().ok_or(Unwritable::Malformed)?;
-        let record = Record {
-            last_update_ms: u64::from_le_bytes(*time),
-            generation: u16::from_le_bytes(*generation),
-            value: value.to_vec(),
-        };
+        let record = Record::of_image(image).ok_or(Unwritable::Malformed)?;
         self.set(digest, Some(record));
         Ok(())
     }

@@ -12,7 +12,7 @@ use shipload_cluster::fabric::Message;
 use shipload_wire::code::ResultCode;
 use shipload_wire::response::messages_with_bytes;
 use shipload_wire::{Cut, Limits, frame, reply};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SHELVES: usize = 16;
@@ -72,7 +72,7 @@ enum Place {
 #[derive(Debug)]
 pub(crate) struct Parking {
     me: NodeId,
-    shelves: [Mutex<HashMap<Ticket, Place>>; SHELVES],
+    shelves: [Mutex<BTreeMap<Ticket, Place>>; SHELVES],
     last: AtomicU64,
 }
 
@@ -86,7 +86,7 @@ impl Parking {
         Ticket(self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    fn shelf(&self, ticket: Ticket) -> &Mutex<HashMap<Ticket, Place>> {
+    fn shelf(&self, ticket: Ticket) -> &Mutex<BTreeMap<Ticket, Place>> {
         let number = usize::try_from(ticket.0 % SHELVES as u64).unwrap_or(0);
         &self.shelves[number]
     }
@@ -137,7 +137,7 @@ impl Parking {
                 Place::Parked(parked) => parked.deadline_mono_ns <= mono_ns,
                 Place::Early(_) => false,
             };
-            let gone: Vec<_> = shelf.lock().extract_if(|_, place| over(place)).collect();
+            let gone: Vec<_> = shelf.lock().extract_if(.., |_, place| over(place)).collect();
             for (_, place) in gone {
                 if let Place::Parked(mut parked) = place {
                     parked.doubt();

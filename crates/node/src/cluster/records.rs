@@ -57,6 +57,10 @@ impl Records for StripeRecords<'_> {
         self.stripe.get(digest).map(|record| self.image(&record, image))
     }
 
+    fn stamp(&self, digest: &Digest, bytes: &[u8]) -> Option<Stamp> {
+        Image::decode(bytes).map(|decoded| image::stamp(*digest, &decoded.meta, bytes))
+    }
+
     fn write(&mut self, digest: &Digest, image: &[u8]) -> Result<(), Unwritable> {
         let image = Image::decode(image).ok_or(Unwritable::Malformed)?;
         let known = self.namespace.sets().find(image.set);
