@@ -3,9 +3,12 @@
 
 use aerospike::Value;
 
+use super::definition;
 use super::lexer::{self, SyntaxError, Token, TokenKind};
 use super::literal;
-use super::statement::{Comparison, Condition, Identity, Relation, Select, Setting, Show, Statement, Table};
+use super::statement::{
+    Comparison, Condition, Identity, Operand, Relation, Select, Setting, Show, Statement, Table,
+};
 
 /// Reads a statement; `None` for a blank line or a lone comment.
 pub(crate) fn parse(text: &str) -> Result<Option<Statement>, SyntaxError> {
@@ -119,13 +122,13 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn word(&mut self, word: &str) -> Result<(), SyntaxError> {
+    pub(crate) fn word(&mut self, word: &str) -> Result<(), SyntaxError> {
         let wanted = format!("`{word}`");
         let token = self.next(&wanted)?;
         if is_word(token, word) { Ok(()) } else { Err(self.unexpected(&wanted, token)) }
     }
 
-    fn name(&mut self, wanted: &str) -> Result<String, SyntaxError> {
+    pub(crate) fn name(&mut self, wanted: &str) -> Result<String, SyntaxError> {
         let token = self.next(wanted)?;
         match &token.kind {
             TokenKind::Word(name) | TokenKind::Text(name) => Ok(name.clone()),
@@ -137,7 +140,7 @@ impl<'a> Parser<'a> {
     }
 
     fn statement(&mut self) -> Result<Statement, SyntaxError> {
-        let wanted = "insert, select, delete, truncate, show, set, help or exit";
+        let wanted = "insert, select, delete, truncate, create, drop, execute, show, set, help or exit";
         let token = self.next(wanted)?;
         let TokenKind::Word(word) = &token.kind else { return Err(self.unexpected(wanted, token)) };
         match word.to_ascii_lowercase().as_str() {
@@ -145,6 +148,9 @@ impl<'a> Parser<'a> {
             "select" => self.select(),
             "delete" => self.delete(),
             "truncate" => Ok(Statement::Truncate(self.table()?)),
+            "create" => definition::create(self),
+            "drop" => definition::drop(self),
+            "execute" => definition::execute(self),
             "show" => self.show(),
             "set" => self.setting(),
             "help" | "h" => Ok(Statement::Help),
@@ -153,7 +159,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn table(&mut self) -> Result<Table, SyntaxError> {
+    pub(crate) fn table(&mut self) -> Result<Table, SyntaxError> {
         let namespace = self.name("a namespace")?;
         let set = if self.take_sign(".") { self.name("a set")? } else { String::new() };
         Ok(Table { namespace, set })
@@ -228,13 +234,16 @@ impl<'a> Parser<'a> {
         u64::try_from(number).map_err(|_| self.unexpected(wanted, token))
     }
 
-    fn condition(&mut self) -> Result<Condition, SyntaxError> {
+    pub(crate) fn condition(&mut self) -> Result<Condition, SyntaxError> {
         if let Some(identity) = self.identity()? {
             return Ok(Condition::One(identity));
         }
-        let mut comparisons = vec![self.comparison()?];
-        while self.take_word("and") {
-            comparisons.push(self.comparison()?);
+        let mut comparisons = Vec::new();
+        loop {
+            self.comparison(&mut comparisons)?;
+            if !self.take_word("and") {
+                break;
+            }
         }
         Ok(Condition::Bins(comparisons))
     }
@@ -258,10 +267,19 @@ impl<'a> Parser<'a> {
         Ok(None)
     }
 
-    fn comparison(&mut self) -> Result<Comparison, SyntaxError> {
+    /// `BIN = VALUE`, or `BIN between VALUE and VALUE`, which is two comparisons.
+    fn comparison(&mut self, comparisons: &mut Vec<Comparison>) -> Result<(), SyntaxError> {
         let bin = self.name("`pk`, `digest` or a bin")?;
-        let wanted = "one of = != < <= > >=";
+        let wanted = "one of = != < <= > >= between";
         let token = self.next(wanted)?;
+        if is_word(token, "between") {
+            let operand = self.operand()?;
+            comparisons.push(Comparison { bin: bin.clone(), relation: Relation::GreaterOrEqual, operand });
+            self.word("and")?;
+            let operand = self.operand()?;
+            comparisons.push(Comparison { bin, relation: Relation::LessOrEqual, operand });
+            return Ok(());
+        }
         let TokenKind::Sign(sign) = token.kind else { return Err(self.unexpected(wanted, token)) };
         let relation = match sign {
             "=" => Relation::Equal,
@@ -272,10 +290,15 @@ impl<'a> Parser<'a> {
             ">=" => Relation::GreaterOrEqual,
             _ => return Err(self.unexpected(wanted, token)),
         };
+        let operand = self.operand()?;
+        comparisons.push(Comparison { bin, relation, operand });
+        Ok(())
+    }
+
+    fn operand(&mut self) -> Result<Operand, SyntaxError> {
         let wrong = "a bin is compared with a number, a text, a blob, true or false";
         let operand = literal::operand(literal::value(self)?);
-        let operand = operand.ok_or_else(|| SyntaxError::new(wrong, self.span(self.at - 1, self.at)))?;
-        Ok(Comparison { bin, relation, operand })
+        operand.ok_or_else(|| SyntaxError::new(wrong, self.span(self.at - 1, self.at)))
     }
 
     fn delete(&mut self) -> Result<Statement, SyntaxError> {
@@ -296,12 +319,13 @@ impl<'a> Parser<'a> {
     }
 
     fn show(&mut self) -> Result<Statement, SyntaxError> {
-        let wanted = "sets, bins, namespaces or nodes";
+        let wanted = "sets, bins, indexes, namespaces or nodes";
         let token = self.next(wanted)?;
         let TokenKind::Word(word) = &token.kind else { return Err(self.unexpected(wanted, token)) };
         let show = match word.to_ascii_lowercase().as_str() {
             "sets" => Show::Sets,
             "bins" => Show::Bins,
+            "indexes" => Show::Indexes,
             "namespaces" => Show::Namespaces,
             "nodes" => Show::Nodes,
             _ => return Err(self.unexpected(wanted, token)),
@@ -329,7 +353,7 @@ impl<'a> Parser<'a> {
         Ok(Statement::Set(Some(setting)))
     }
 
-    fn choice(&mut self, wanted: &str, words: &[&str]) -> Result<usize, SyntaxError> {
+    pub(crate) fn choice(&mut self, wanted: &str, words: &[&str]) -> Result<usize, SyntaxError> {
         let token = self.next(wanted)?;
         words.iter().position(|word| is_word(token, word)).ok_or_else(|| self.unexpected(wanted, token))
     }

@@ -181,3 +181,46 @@ fn any_text_is_read_or_refused_without_a_panic() {
         let _ = split(&text);
     });
 }
+
+#[test]
+fn indexes_and_functions_are_read() {
+    use super::statement::{Execute, Index, Statement, Table};
+    use aerospike::{CollectionIndexType, IndexType};
+    let table = || Table { namespace: "test".to_owned(), set: "demo".to_owned() };
+    let index = Index {
+        table: table(),
+        name: "i".to_owned(),
+        bin: "a".to_owned(),
+        kind: IndexType::Numeric,
+        collection: CollectionIndexType::Default,
+    };
+    let created = parse("create index i on test.demo (a) numeric").unwrap();
+    assert_eq!(created, Some(Statement::CreateIndex(index.clone())));
+    let listed = Index { kind: IndexType::String, collection: CollectionIndexType::MapKeys, ..index };
+    let created = parse("CREATE MAPKEYS INDEX i ON test.demo (a) STRING;").unwrap();
+    assert_eq!(created, Some(Statement::CreateIndex(listed)));
+    let dropped = parse("drop index test.demo i").unwrap();
+    assert_eq!(dropped, Some(Statement::DropIndex { table: table(), name: "i".to_owned() }));
+    let execute = Execute {
+        module: "m".to_owned(),
+        function: "f".to_owned(),
+        arguments: vec![Value::from(1), Value::from("x")],
+        table: table(),
+        condition: Condition::All,
+    };
+    assert_eq!(parse("execute m.f(1, 'x') on test.demo").unwrap(), Some(Statement::Execute(execute)));
+    assert!(parse("execute m.f() on test.demo where pk = 1").is_ok());
+    assert!(parse("create index i on test.demo (a) number").is_err());
+}
+
+#[test]
+fn between_is_two_comparisons() {
+    let Some(Statement::Select(select)) =
+        parse("select * from t.s where a between 1 and 9 and b = 2").unwrap()
+    else {
+        panic!("no select");
+    };
+    let Condition::Bins(comparisons) = select.condition else { panic!("no comparisons") };
+    let relations: Vec<Relation> = comparisons.iter().map(|comparison| comparison.relation).collect();
+    assert_eq!(relations, [Relation::GreaterOrEqual, Relation::LessOrEqual, Relation::Equal]);
+}

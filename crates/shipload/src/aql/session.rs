@@ -12,6 +12,7 @@ use aerospike::{
 use anyhow::anyhow;
 use tokio::sync::mpsc;
 
+use super::define;
 use super::filter;
 use super::lexer::SyntaxError;
 use super::output::Output;
@@ -148,6 +149,17 @@ impl Session {
             Statement::Select(select) => self.select(&select, out).await,
             Statement::Delete { table, key } => self.delete(&table, key, out).await,
             Statement::Truncate(table) => self.truncate(&table, out).await,
+            Statement::CreateIndex(index) => {
+                define::create(&self.client, &index).await?;
+                self.done(out)
+            }
+            Statement::DropIndex { table, name } => {
+                define::drop(&self.client, &table, &name).await?;
+                self.done(out)
+            }
+            Statement::Execute(execute) => {
+                define::execute(&self.client, &self.write_policy(), &execute, self.options.json, out).await
+            }
             Statement::Show(what) => show::run(&self.client, what, self.options.json, out).await,
             Statement::Set(setting) => self.set(setting.as_ref(), out),
             Statement::Help => Ok(out.write_all(HELP.as_bytes())?),
@@ -189,6 +201,10 @@ impl Session {
 
     async fn truncate(&self, table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
         self.client.truncate(&AdminPolicy::default(), &table.namespace, &table.set, 0).await?;
+        self.done(out)
+    }
+
+    fn done(&self, out: &mut dyn Write) -> Result<(), Failure> {
         if !self.options.json {
             writeln!(out, "OK")?;
         }
@@ -278,8 +294,13 @@ impl Session {
         if let Some(limit) = select.limit {
             policy.max_records = limit;
         }
-        let statement =
+        let mut statement =
             aerospike::Statement::new(&select.table.namespace, &select.table.set, wanted_bins(select));
+        if let Condition::Bins(comparisons) = &select.condition
+            && let Some(filter) = define::serving(&self.client, &select.table, comparisons).await?
+        {
+            statement.set_filter(filter);
+        }
         let (sender, receiver) = mpsc::channel(256);
         let forward = move |record| {
             let sender = sender.clone();
@@ -312,7 +333,7 @@ impl Session {
     }
 }
 
-fn as_key(table: &Table, identity: &Identity) -> Result<Key, Failure> {
+pub(crate) fn as_key(table: &Table, identity: &Identity) -> Result<Key, Failure> {
     Ok(match identity {
         Identity::Key(value) => Key::new(&table.namespace, &table.set, value.clone())?,
         Identity::Digest(digest) => Key::with_digest(&table.namespace, &table.set, None, *digest),
@@ -332,10 +353,13 @@ pub(crate) fn summary(rows: u64, elapsed: Duration) -> String {
 /// What `help` prints.
 const HELP: &str = "\
   insert into NS.SET (pk, BIN, ...) values (KEY, VALUE, ...)
-  select * | BIN, ... from NS.SET [where pk = KEY | where BIN = VALUE and ...] [limit N]
+  select * | BIN, ... from NS.SET [where pk = KEY | where BIN = VALUE and BIN between A and B ...] [limit N]
   delete from NS.SET where pk = KEY
   truncate NS[.SET]
-  show namespaces | sets | bins | nodes
+  create [list | mapkeys | mapvalues] index NAME on NS.SET (BIN) numeric | string | blob | geo2dsphere
+  drop index NS.SET NAME
+  execute MODULE.FUNCTION(VALUE, ...) on NS.SET [where ...]
+  show namespaces | sets | bins | indexes | nodes
   set                         the session's options
   set output table | json     rows as tables, or as JSON lines
   set rows N                  most rows of a table, 0 for all

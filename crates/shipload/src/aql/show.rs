@@ -23,6 +23,7 @@ pub(crate) async fn run(client: &Client, what: Show, json: bool, out: &mut dyn W
         Show::Namespaces => namespaces(client).await?,
         Show::Sets => sets(client).await?,
         Show::Bins => bins(client).await?,
+        Show::Indexes => indexes(client).await?,
         Show::Nodes => nodes(client).await?,
     };
     print(&rows, json, out)
@@ -179,6 +180,19 @@ fn kind(value: &Value) -> &'static str {
         Value::Hll(_) => "hll",
         Value::Unknown(..) | Value::Infinity | Value::Wildcard | _ => "other",
     }
+}
+
+/// All indexes with what they stand on.
+async fn indexes(client: &Client) -> Result<Vec<Cells>, Failure> {
+    let columns =
+        [("namespace", "ns"), ("set", "set"), ("index", "indexname"), ("bin", "bin"), ("type", "type")];
+    let more = [("on", "indextype"), ("context", "context"), ("expression", "exp"), ("state", "state")];
+    let cells = |row: BTreeMap<String, String>| {
+        let cell =
+            |(name, key): (&'static str, &str)| (name, row.get(key).cloned().unwrap_or_default().into());
+        columns.into_iter().chain(more).map(cell).collect()
+    };
+    Ok(super::define::list(client).await?.into_iter().map(cells).collect())
 }
 
 async fn nodes(client: &Client) -> Result<Vec<Cells>, Failure> {

@@ -1,6 +1,6 @@
 //! What can be asked for, as plain values: the parser makes them, the session carries them out.
 
-use aerospike::Value;
+use aerospike::{CollectionIndexType, IndexType, Value};
 
 /// A place for records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +24,37 @@ pub(crate) enum Statement {
         key: Identity,
     },
     Truncate(Table),
+    CreateIndex(Index),
+    DropIndex {
+        table: Table,
+        name: String,
+    },
+    Execute(Execute),
     Show(Show),
     /// `set` with nothing behind it shows the options.
     Set(Option<Setting>),
     Help,
     Exit,
+}
+
+/// `create index ...`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Index {
+    pub(crate) table: Table,
+    pub(crate) name: String,
+    pub(crate) bin: String,
+    pub(crate) kind: IndexType,
+    pub(crate) collection: CollectionIndexType,
+}
+
+/// `execute module.function(...) on ...`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Execute {
+    pub(crate) module: String,
+    pub(crate) function: String,
+    pub(crate) arguments: Vec<Value>,
+    pub(crate) table: Table,
+    pub(crate) condition: Condition,
 }
 
 /// `select ... from ... where ... limit ...`.
@@ -92,6 +118,7 @@ pub(crate) enum Show {
     Namespaces,
     Sets,
     Bins,
+    Indexes,
     Nodes,
 }
 
