@@ -24,7 +24,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { instructions: 200_000_000, memory_bytes: 64 << 20, time_ns: 5_000_000_000 }
+        Limits { instructions: 200_000_000, memory_bytes: 64 << 20, time_ns: 1_000_000_000 }
     }
 }
 
