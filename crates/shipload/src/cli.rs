@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{aql, bench, drill, health, info, serve, up};
+use crate::{aql, backup, bench, drill, health, info, serve, up};
 
 /// The database that lives in containers.
 #[derive(Debug, Parser)]
@@ -33,6 +33,12 @@ pub(crate) enum Command {
     /// Let nodes fail on purpose, and see what clients notice
     #[command(subcommand, after_help = DRILL_EXAMPLES)]
     Drill(drill::Drill),
+    /// Write the records of a namespace to files, as text
+    #[command(after_help = BACKUP_EXAMPLES, disable_help_flag = true)]
+    Backup(backup::BackupArgs),
+    /// Bring the records of a backup into a cluster
+    #[command(after_help = RESTORE_EXAMPLES, disable_help_flag = true)]
+    Restore(backup::RestoreArgs),
     /// Ask a node whether it is well, for health checks of containers
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(health::Args),
@@ -58,6 +64,17 @@ const DRILL_EXAMPLES: &str = "\
 Examples:
   shipload drill failover                         three processes; each round one is killed
   shipload drill failover --how stop --rounds 3   frozen instead of killed";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  shipload backup -n test -d /backup/monday        all records, from all nodes
+  shipload backup -n test -s demo -o -             one set, to standard output
+  shipload backup -o - | shipload restore -h other -i -";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  shipload restore -d /backup/monday               records that are newer in the cluster stay as they are
+  shipload restore -h db.example -i test.asb --namespace other";
 
 const HEALTH_EXAMPLES: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 //! Each subcommand is one module. This file only chooses; what a subcommand promises stands in its module.
 
 mod aql;
+mod backup;
 mod bench;
 mod cli;
 mod drill;
@@ -43,6 +44,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Info(args) => info::run(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Backup(args) => backup::run_backup(&args),
+        Command::Restore(args) => backup::run_restore(&args),
         Command::Version => {
             println!("shipload {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

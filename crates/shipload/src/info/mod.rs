@@ -18,6 +18,11 @@ pub(crate) use self::link::Link;
 use self::walk::Seen;
 use crate::seed::{self, Seed};
 
+/// Of each peer in an answer to `peers-clear-std` the first address.
+pub(crate) fn peer_addresses(answer: &str) -> Vec<(String, u16)> {
+    peers::read(answer).into_iter().filter_map(|peer| peer.addresses.into_iter().next()).collect()
+}
+
 /// What can be given on the command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
