@@ -13,14 +13,12 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use shipload_node::Peer;
-use shipload_node::config::ServiceKey;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const EVENTS_A_TURN: usize = 1024;
@@ -29,8 +27,6 @@ const ACCEPTS_A_TURN: usize = 64;
 const TURNS_A_SETTLE: usize = 32;
 /// After so many bytes of replies they are sent, so that the output stays in the processor's cache.
 const OUTPUT_A_SETTLE: usize = 256 << 10;
-/// How often idle and stalled connections are looked for.
-const SWEEP_NS: u64 = 1_000_000_000;
 /// How long accepting rests after the process ran out of file descriptors.
 const ACCEPT_RETRY_NS: u64 = 100_000_000;
 const WAKE: Token = Token(usize::MAX);
@@ -44,7 +40,7 @@ pub(crate) struct EventLoop {
     /// All threads, and the number of this one.
     pub(super) crew: Arc<Crew>,
     pub(super) number: usize,
-    doors: Vec<Door>,
+    pub(super) doors: Vec<Door>,
     pub(super) connections: Slab<Connection>,
     pub(super) links: Links,
     /// Connections with more to do, in the order of their next turns.
@@ -53,9 +49,9 @@ pub(crate) struct EventLoop {
     /// Connections whose turn is half done, each with its part of the output.
     turned: Vec<(Owner, Range<usize>)>,
     next_serial: u64,
-    next_sweep_mono_ns: u64,
+    pub(super) next_sweep_mono_ns: u64,
     /// When draining ends, once the server stops.
-    drained_by_mono_ns: Option<u64>,
+    pub(super) drained_by_mono_ns: Option<u64>,
     pub(super) desk: Desk,
 }
 
@@ -220,7 +216,7 @@ impl EventLoop {
         }
     }
 
-    fn close(&mut self, slot: usize, reason: Reason) {
+    pub(super) fn close(&mut self, slot: usize, reason: Reason) {
         if let Some(connection) = self.connections.try_remove(slot) {
             self.desk.account(connection.accounted, 0);
             accept::dismiss(&self.desk.shared);
@@ -306,7 +302,7 @@ impl EventLoop {
     }
 
     /// What other threads have sent.
-    fn read_mail(&mut self) {
+    pub(super) fn read_mail(&mut self) {
         for mail in self.crew.receive(self.number) {
             match mail {
                 Mail::Newcomer { socket, address, local, protocol } => {
@@ -346,63 +342,5 @@ impl EventLoop {
             }
             self.crew.send(to, Mail::Moved(Box::new(connection)));
         }
-    }
-
-    /// Closes connections that were idle for `proto-fd-idle-ms`, and those that leave replies unread.
-    fn sweep(&mut self) {
-        let mono_ns = self.desk.now.mono_ns;
-        if mono_ns < self.next_sweep_mono_ns {
-            return;
-        }
-        self.sweep_links();
-        let shared = Arc::clone(&self.desk.shared);
-        let idle_ns =
-            shared.node.config().service.number(ServiceKey::ProtoFdIdleMs).saturating_mul(1_000_000);
-        let stall_ns = u64::try_from(shared.tuning.stall.as_nanos()).unwrap_or(u64::MAX);
-        let shortest_ns = if idle_ns == 0 { stall_ns } else { stall_ns.min(idle_ns) };
-        self.next_sweep_mono_ns = mono_ns + (shortest_ns / 4).clamp(1_000_000, SWEEP_NS);
-        let over = |connection: &Connection, limit_ns: u64| {
-            mono_ns.saturating_sub(connection.active_mono_ns) > limit_ns
-        };
-        let mut gone = Vec::new();
-        for (slot, connection) in &self.connections {
-            let stalled = !connection.unsent.is_empty() && over(connection, stall_ns);
-            let idle = idle_ns > 0 && !connection.is_running() && over(connection, idle_ns);
-            if stalled || idle {
-                gone.push((slot, stalled, connection.peer.address));
-            }
-        }
-        for (slot, stalled, peer) in gone {
-            if stalled {
-                shared.stalled_connections.fetch_add(1, Ordering::Relaxed);
-                if let Some(left_out) = shared.throttles.stalled.pass(mono_ns) {
-                    tracing::warn!(%peer, left_out, "connection closed: the client does not read its replies");
-                }
-            } else {
-                shared.node.facts.reaped_fds.fetch_add(1, Ordering::Relaxed);
-            }
-            self.close(slot, Reason::Stop);
-        }
-    }
-
-    /// Once the server stops: closes the doors, gives every connection a last turn, and tells whether all
-    /// replies have left or the time for that is over.
-    fn is_drained(&mut self) -> bool {
-        let mono_ns = self.desk.now.mono_ns;
-        let Some(end_mono_ns) = self.drained_by_mono_ns else {
-            let drain_ns = u64::try_from(self.desk.shared.tuning.drain.as_nanos()).unwrap_or(u64::MAX);
-            self.drained_by_mono_ns = Some(mono_ns.saturating_add(drain_ns));
-            self.desk.draining = true;
-            self.doors.clear();
-            // Connections on their way to this thread are as good as here.
-            self.read_mail();
-            let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
-            for slot in slots {
-                self.turn(slot);
-            }
-            self.settle();
-            return self.connections.is_empty();
-        };
-        self.connections.is_empty() || mono_ns >= end_mono_ns
     }
 }

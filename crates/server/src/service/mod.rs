@@ -20,6 +20,7 @@ mod exchange;
 mod fabric;
 mod input;
 mod link;
+mod sweep;
 mod text;
 mod timers;
 mod unsent;
