@@ -127,6 +127,6 @@ fn large_frames_together_are_bounded() {
     }
     let open = || server.node().facts.client_connections.load(std::sync::atomic::Ordering::Relaxed);
     eventually("most of them to be closed", || open() <= 10);
-    assert!(closed < 30 && open() >= 1);
+    assert!(closed < 30, "the first one was refused");
     assert!(Client::to(&server).is_served());
 }
