@@ -6,7 +6,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench_index, bench_model, bench_records, ci, compat, conform, counter, crash, docs, fuzz, golden, tidy,
+    bench_index, bench_model, bench_records, ci, compat, conform, counter, crash, docs, fuzz, golden, sim, tidy,
 };
 
 /// Typed scripts of the project.
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Fuzz(fuzz::Args),
     /// Play recorded answers of a real server against ours (under a minute)
     Golden(golden::Args),
+    /// Live whole clusters in one thread, from seeds, with faults and observers (minutes)
+    Sim(sim::Args),
 }
 
 /// What can be measured.

@@ -21,6 +21,7 @@ mod fuzz;
 mod golden;
 mod markdown;
 mod process;
+mod sim;
 mod tidy;
 mod workspace;
 
@@ -57,5 +58,6 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Docs(args) => docs::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Sim(args) => sim::run(&args),
     }
 }

@@ -49,7 +49,9 @@ impl Canary {
             (Canary::LostPut, Message::Replica { at, seq, item: Item::Put { .. } }) if rare => {
                 (Message::Replica { at, seq, item: nothing(at.partition) }, 1)
             }
-            (Canary::TornPut, Message::Replica { at, seq, item: Item::Put { digest, migrated, image } }) if rare => {
+            (Canary::TornPut, Message::Replica { at, seq, item: Item::Put { digest, migrated, image } })
+                if rare =>
+            {
                 let mut bytes = image.to_vec();
                 if let Some(last) = bytes.last_mut() {
                     *last ^= 1;

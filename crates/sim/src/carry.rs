@@ -11,6 +11,7 @@ const RETRY_US: (u64, u64) = (20_000, 150_000);
 
 impl World {
     pub(crate) fn send_datagram(&mut self, id: NodeId, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        self.network.datagram_bytes += bytes.len() as u64;
         let cut = self.at(to).is_some_and(|peer| self.network.cut_datagrams.contains(&(id, peer)));
         let loss = self.network.loss_permille;
         if cut || self.draw.chance(loss) {
@@ -29,6 +30,7 @@ impl World {
         if from == to {
             return self.violate(&format!("{from} sends to itself"));
         }
+        self.network.fabric_bytes += bytes.len() as u64;
         let (pair, direction) = ends(from, to);
         let lives = self.lives(pair);
         let stuck = self.network.cut_fabric.contains(&(from, to));
@@ -85,7 +87,8 @@ impl World {
         if !self.network.links.get(&pair).is_some_and(current) {
             return;
         }
-        let cut = self.network.cut_fabric.contains(&(low, high)) || self.network.cut_fabric.contains(&(high, low));
+        let cut =
+            self.network.cut_fabric.contains(&(low, high)) || self.network.cut_fabric.contains(&(high, low));
         let [Some(low_life), Some(high_life)] = self.lives(pair) else {
             return self.drop_link(pair);
         };
@@ -128,7 +131,8 @@ impl World {
             if self.network.cut_fabric.contains(&(from, to)) {
                 continue;
             }
-            let Some(link) = self.network.links.get_mut(&pair).filter(|link| link.state == LinkState::Up) else {
+            let Some(link) = self.network.links.get_mut(&pair).filter(|link| link.state == LinkState::Up)
+            else {
                 return;
             };
             let waiting = std::mem::take(&mut link.waiting[direction]);

@@ -162,4 +162,3 @@ pub fn chain_of_image(image: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
     let [0, 1, 0, 1, b'c', 3, rest @ ..] = bins else { return None };
     Some((rest.get(4..)?.to_vec(), u32::from(generation), updated_ms))
 }
-

@@ -28,7 +28,9 @@ impl World {
             return false;
         }
         let all: Vec<NodeId> = self.hosts.keys().copied().collect();
-        let Some(key) = self.hosts.values().next().map(|host| host.node.cluster.status().key) else { return false };
+        let Some(key) = self.hosts.values().next().map(|host| host.node.cluster.status().key) else {
+            return false;
+        };
         self.hosts.values().all(|host| {
             let status = host.node.cluster.status();
             let moving = host.node.migration_status(host.namespace());
@@ -214,7 +216,8 @@ impl World {
 
     /// All that stand still go on.
     pub fn resume_all(&mut self) {
-        let paused: Vec<NodeId> = self.hosts.values().filter(|host| host.paused).map(|host| host.id).collect();
+        let paused: Vec<NodeId> =
+            self.hosts.values().filter(|host| host.paused).map(|host| host.id).collect();
         paused.into_iter().for_each(|id| self.resume(id));
     }
 }

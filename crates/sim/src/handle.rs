@@ -104,7 +104,7 @@ impl World {
 
     fn on_batch(&mut self, from: NodeId, to: NodeId, generation: u64, bytes: &[u8]) {
         let (pair, _) = crate::network::ends(from, to);
-        if !self.network.links.get(&pair).is_some_and(|link| link.generation == generation) {
+        if self.network.links.get(&pair).is_none_or(|link| link.generation != generation) {
             return;
         }
         self.note(&[4, to.0, u64::from(crc32c::crc32c(bytes))]);

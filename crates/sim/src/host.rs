@@ -53,12 +53,7 @@ impl Host {
     ///
     /// # Errors
     /// When the configuration is refused.
-    pub fn new(
-        id: NodeId,
-        life: u64,
-        clock: Clock,
-        settings: &HostSettings,
-    ) -> Result<Host, ConfigError> {
+    pub fn new(id: NodeId, life: u64, clock: Clock, settings: &HostSettings) -> Result<Host, ConfigError> {
         let mut config = Config::new();
         let namespace = config.add_namespace(NAMESPACE)?;
         namespace.keys.put(NamespaceKey::ReplicationFactor, &settings.copies.to_string())?;

@@ -105,7 +105,10 @@ impl Ledger {
             let known = history.writes.iter().find(|write| write.token == *token);
             let refused = known.is_some_and(|write| write.fate == Fate::Refused);
             if refused {
-                return Err(format!("record {record}: write {token} was refused and is there: {}", show(chain)));
+                return Err(format!(
+                    "record {record}: write {token} was refused and is there: {}",
+                    show(chain)
+                ));
             }
             if self.where_is.get(token) != Some(&record) {
                 return Err(format!("record {record}: write {token} is of another record: {}", show(chain)));
@@ -115,9 +118,10 @@ impl Ledger {
             return Ok(());
         }
         let base = self::tokens(&history.base).unwrap_or_default();
-        let due = history.writes.iter().filter(|write| {
-            matches!(write.fate, Fate::Acknowledged { at_us, .. } if at_us < since_us)
-        });
+        let due = history
+            .writes
+            .iter()
+            .filter(|write| matches!(write.fate, Fate::Acknowledged { at_us, .. } if at_us < since_us));
         let due: Vec<u64> = base.into_iter().chain(due.map(|write| write.token)).collect();
         let mut place = 0;
         for token in due {

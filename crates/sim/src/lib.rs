@@ -17,14 +17,15 @@ pub mod client;
 pub mod clock;
 pub mod draw;
 pub mod event;
-pub mod figures;
 mod faults;
+pub mod figures;
 mod handle;
 pub mod host;
 pub mod ledger;
-pub mod network;
 pub mod life;
+pub mod network;
 mod observe;
+pub mod scale;
 mod traffic;
 pub mod world;
 

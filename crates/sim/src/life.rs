@@ -46,11 +46,12 @@ pub fn settings(seed: u64, canary: Option<Canary>) -> Settings {
     }
 }
 
-/// Lives a seed.
+/// Lives a seed. `verbose` tells what happens, `watched` what becomes of a record.
 #[must_use]
-pub fn live(seed: u64, canary: Option<Canary>, verbose: bool) -> Outcome {
+pub fn live(seed: u64, canary: Option<Canary>, verbose: bool, watched: Option<usize>) -> Outcome {
     let mut world = World::new(seed, settings(seed, canary));
     world.verbose = verbose;
+    world.watched = watched;
     let mut rests_ms = Vec::new();
     form(&mut world);
     let rounds = world.draw.between((1, 3));
@@ -61,13 +62,7 @@ pub fn live(seed: u64, canary: Option<Canary>, verbose: bool) -> Outcome {
         trouble(&mut world);
         rests_ms.push(peace(&mut world));
     }
-    Outcome {
-        seed,
-        trace: world.trace,
-        violations: world.violations,
-        figures: world.figures,
-        rests_ms,
-    }
+    Outcome { seed, trace: world.trace, violations: world.violations, figures: world.figures, rests_ms }
 }
 
 /// Some nodes become a cluster.

@@ -1,8 +1,9 @@
 //! Lives many seeds, each twice, and says what was found. `cargo xtask sim` builds and runs it.
 
+use shipload_sim::Figures;
 use shipload_sim::canary::{self, Canary};
 use shipload_sim::life::{Outcome, live};
-use shipload_sim::Figures;
+use shipload_sim::scale::{Scale, scale};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -19,15 +20,20 @@ struct Wanted {
     verbose: bool,
     canary: Option<Canary>,
     canaries: bool,
+    watched: Option<usize>,
+    scale: Option<u64>,
 }
 
 fn main() -> ExitCode {
     match wanted() {
         Ok(wanted) if wanted.canaries => canaries(wanted),
+        Ok(wanted) if wanted.scale.is_some() => sizes(wanted),
         Ok(wanted) => seeds(wanted),
         Err(what) => {
             eprintln!("shipload-sim: {what}");
-            eprintln!("usage: shipload-sim [--seeds N] [--first S] [--seed S] [--threads N] [--once] [--verbose]");
+            eprintln!(
+                "usage: shipload-sim [--seeds N] [--first S] [--seed S] [--threads N] [--once] [--verbose]"
+            );
             eprintln!("                    [--canary NAME] [--canaries]");
             ExitCode::from(2)
         }
@@ -35,8 +41,17 @@ fn main() -> ExitCode {
 }
 
 fn wanted() -> Result<Wanted, String> {
-    let mut wanted =
-        Wanted { first: 0, count: 100, threads: 2, once: false, verbose: false, canary: None, canaries: false };
+    let mut wanted = Wanted {
+        first: 0,
+        count: 100,
+        threads: 2,
+        once: false,
+        verbose: false,
+        canary: None,
+        canaries: false,
+        watched: None,
+        scale: None,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || {
@@ -48,6 +63,8 @@ fn wanted() -> Result<Wanted, String> {
             "--first" => wanted.first = number()?,
             "--seed" => (wanted.first, wanted.count) = (number()?, 1),
             "--threads" => wanted.threads = number()?.max(1),
+            "--scale" => wanted.scale = Some(number()?),
+            "--watch" => wanted.watched = usize::try_from(number()?).ok(),
             "--once" => wanted.once = true,
             "--verbose" => wanted.verbose = true,
             "--canaries" => wanted.canaries = true,
@@ -64,7 +81,7 @@ fn wanted() -> Result<Wanted, String> {
 
 /// Lives one seed; a panic is a violation like others.
 fn guarded(seed: u64, wanted: Wanted) -> Outcome {
-    let lived = catch_unwind(AssertUnwindSafe(|| live(seed, wanted.canary, wanted.verbose)));
+    let lived = catch_unwind(AssertUnwindSafe(|| live(seed, wanted.canary, wanted.verbose, wanted.watched)));
     lived.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -134,7 +151,13 @@ fn seeds(wanted: Wanted) -> ExitCode {
         println!("rest after faults: {median} ms (median), {worst} ms (worst)");
     }
     println!("{:.1} virtual hours per CPU-minute, each seed {times} times", hours / cpu_minutes);
-    println!("{} seeds in {} s: {} passed, {} failed {wrong:?}", wanted.count, began.elapsed().as_secs(), wanted.count - wrong.len() as u64, wrong.len());
+    println!(
+        "{} seeds in {} s: {} passed, {} failed {wrong:?}",
+        wanted.count,
+        began.elapsed().as_secs(),
+        wanted.count - wrong.len() as u64,
+        wrong.len()
+    );
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -165,4 +188,24 @@ fn canaries(wanted: Wanted) -> ExitCode {
         }
     }
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Clusters of 4, 16, 64 and 256 nodes, up to the size that was asked for.
+fn sizes(wanted: Wanted) -> ExitCode {
+    println!(
+        "nodes  gossip B/s  fabric B/s  formed ms  agreed ms  map us  (bytes: sent by each node at rest)"
+    );
+    let most = wanted.scale.unwrap_or(u64::MAX);
+    for nodes in [4, 16, 64, 256].into_iter().filter(|nodes| *nodes <= most) {
+        match scale(nodes) {
+            Ok(Scale { gossip_bytes, fabric_bytes, formed_ms, agreed_ms, map_us, .. }) => println!(
+                "{nodes:>5}  {gossip_bytes:>10}  {fabric_bytes:>10}  {formed_ms:>9}  {agreed_ms:>9}  {map_us:>6}"
+            ),
+            Err(what) => {
+                println!("{nodes:>5}  {what}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }

@@ -70,6 +70,10 @@ pub struct Network {
     pub cut_fabric: BTreeSet<(NodeId, NodeId)>,
     /// A link that has been stuck for so long breaks, microseconds.
     pub stall_us: u64,
+    /// Bytes of all datagrams that were sent.
+    pub datagram_bytes: u64,
+    /// Bytes of all fabric messages that were sent.
+    pub fabric_bytes: u64,
     /// Links by their ends.
     pub links: BTreeMap<(NodeId, NodeId), Link>,
 }

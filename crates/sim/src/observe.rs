@@ -29,7 +29,10 @@ impl World {
                 return Some(format!("{} is in a view of {has:?} instead of {members:?}", host.id));
             }
             if status.key != first.key {
-                return Some(format!("{} is in view {:X}, another node in {:X}", host.id, status.key, first.key));
+                return Some(format!(
+                    "{} is in view {:X}, another node in {:X}",
+                    host.id, status.key, first.key
+                ));
             }
             if !status.integrity {
                 return Some(format!("{} does not think that its view lasts", host.id));
@@ -57,7 +60,7 @@ impl World {
             if !self.violations.is_empty() {
                 break;
             }
-            self.run_ms(20);
+            self.run_ms(50);
         }
         (self.now_us - began_us) / 1000
     }
@@ -80,9 +83,14 @@ impl World {
         self.check_records();
         let busy = |host: &&Host| {
             let queues = host.node.queues();
-            queues.parked + queues.deferred + queues.pending_writes + queues.unacked_bytes + queues.waiters > 0
+            queues.parked + queues.deferred + queues.pending_writes + queues.unacked_bytes + queues.waiters
+                > 0
         };
-        let busy = self.hosts.values().find(busy).map(|host| format!("{} at rest: {:?}", host.id, host.node.queues()));
+        let busy = self
+            .hosts
+            .values()
+            .find(busy)
+            .map(|host| format!("{} at rest: {:?}", host.id, host.node.queues()));
         if let Some(what) = busy {
             self.violate(&what);
         }
@@ -94,7 +102,8 @@ impl World {
     /// One master, the rightful one, and full copies of one version at its owners; nothing elsewhere.
     fn check_partitions(&mut self) {
         let mut wrong = Vec::new();
-        let Some(map) = self.hosts.values().next().and_then(|host| host.node.partition_map(host.namespace())) else {
+        let Some(map) = self.hosts.values().next().and_then(|host| host.node.partition_map(host.namespace()))
+        else {
             return self.violate("there is no map");
         };
         for partition in PartitionId::all() {
@@ -126,6 +135,40 @@ impl World {
             }
         }
         wrong.iter().for_each(|what| self.violate(what));
+    }
+
+    /// Tells of changes of the watched record's copies.
+    pub(crate) fn watch(&mut self) {
+        let Some(record) = self.watched else { return };
+        let name = digest(record);
+        let partition = name.partition();
+        for (id, host) in &self.hosts {
+            let namespace = host.namespace();
+            let chain = host.node.held_image(namespace, &name).and_then(|image| chain_of_image(&image));
+            let chain = chain.map(|(chain, generation, ms)| {
+                format!("{} generation {generation} of {ms}", String::from_utf8_lossy(&chain))
+            });
+            let version = host.node.held_version(namespace, partition).map(|version| {
+                let key = |key: &u64| format!("{:.4}", format!("{key:016X}"));
+                let lineage: Vec<String> = version.lineage().iter().map(key).collect();
+                format!(
+                    "{} {} {}",
+                    key(&version.key),
+                    if version.full { "full" } else { "part" },
+                    lineage.join(" ")
+                )
+            });
+            let line = format!(
+                "{}holds {} as {}",
+                if host.node.leads(namespace, partition) { "leads and " } else { "" },
+                chain.unwrap_or_default(),
+                version.unwrap_or_default()
+            );
+            if self.last_seen.get(id) != Some(&line) {
+                println!("{:>10.3} {id}: {line}", self.now_us as f64 / 1000.0);
+                self.last_seen.insert(*id, line);
+            }
+        }
     }
 
     /// Who serves a request that comes to this node, handed on from node to node.

@@ -44,7 +44,9 @@ impl World {
         }
         let own = self.clients[client].own.clone();
         let writes = self.draw.chance(550);
-        let record = if writes { self.draw.pick(&own).unwrap_or(0) } else {
+        let record = if writes {
+            self.draw.pick(&own).unwrap_or(0)
+        } else {
             usize::try_from(self.draw.below(self.settings.records as u64)).unwrap_or(0)
         };
         let routed = self.clients[client].masters[client::digest(record).partition().index()];
@@ -95,7 +97,12 @@ impl World {
             return;
         };
         self.clients[client].waiting = None;
-        self.note(&[7, client as u64, serial, frames.as_ref().map_or(0, |frames| u64::from(crc32c::crc32c(frames)))]);
+        self.note(&[
+            7,
+            client as u64,
+            serial,
+            frames.as_ref().map_or(0, |frames| u64::from(crc32c::crc32c(frames))),
+        ]);
         match waiting {
             Waiting::Map { node } => {
                 if let Some(frames) = frames {

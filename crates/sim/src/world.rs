@@ -14,7 +14,7 @@ use shipload_cluster::identity::mix;
 use shipload_node::Now;
 use shipload_node::cluster::{ClusterNotice, Founding, Outgoing};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// How a world is.
 #[derive(Debug, Clone)]
@@ -84,6 +84,10 @@ pub struct World {
     pub(crate) served: BTreeMap<(u64, u16), (NodeId, u64)>,
     /// A line for each thing that happens.
     pub verbose: bool,
+    /// A line for each change of any copy of this record.
+    pub watched: Option<usize>,
+    pub(crate) last_seen: BTreeMap<NodeId, String>,
+    homes: BTreeMap<IpAddr, NodeId>,
     queue: BTreeMap<(u64, u64), Event>,
     queued: u64,
     lives: u64,
@@ -118,6 +122,9 @@ impl World {
             diverged: false,
             served: BTreeMap::new(),
             verbose: false,
+            watched: None,
+            last_seen: BTreeMap::new(),
+            homes: BTreeMap::new(),
             queue: BTreeMap::new(),
             queued: 0,
             lives: 0,
@@ -144,6 +151,7 @@ impl World {
         host.join(now, random, founding, &mut out);
         host.node.set_candidates(now, seeds, &mut out);
         self.say(|| format!("start {id} as {}", self.lives));
+        self.homes.insert(host.heartbeat.ip(), id);
         self.hosts.insert(id, host);
         self.flush(id, out);
     }
@@ -281,6 +289,7 @@ impl World {
             self.now_us = at_us;
             self.figures.events += 1;
             self.handle(event);
+            self.watch();
         }
         self.now_us = until_us.max(self.now_us);
         self.figures.virtual_ms = self.now_us / 1000;
@@ -305,6 +314,7 @@ impl World {
 
     /// Which process listens at an address.
     pub(crate) fn at(&self, at: SocketAddr) -> Option<NodeId> {
-        self.hosts.values().find(|host| host.heartbeat.ip() == at.ip()).map(|host| host.id)
+        let id = *self.homes.get(&at.ip())?;
+        self.hosts.get(&id).filter(|host| host.heartbeat.ip() == at.ip()).map(|host| host.id)
     }
 }

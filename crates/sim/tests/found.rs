@@ -1,0 +1,21 @@
+//! Seeds that once found something, by what they found. Each must stay good, and go the same way twice.
+
+use shipload_sim::life::live;
+
+fn good(seed: u64) {
+    let outcome = live(seed, None, false, None);
+    assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
+    assert_eq!(live(seed, None, false, None).trace, outcome.trace, "the same seed went another way");
+}
+
+/// A node that was still being filled when it was left alone called its part newer than the whole copy.
+#[test]
+fn a_part_that_served_alone_does_not_replace_the_whole() {
+    good(5);
+}
+
+/// The acting master's writes overwrote newer records in copies that were still to be gathered.
+#[test]
+fn a_copy_that_is_gathered_keeps_what_wins() {
+    good(28);
+}
