@@ -132,6 +132,39 @@ fn is(comparison: i64, order: Option<std::cmp::Ordering>) -> bool {
 
 pub(super) type Names = Vec<(String, Option<i64>)>;
 
+impl Arithmetic {
+    fn of(self, values: &[i64]) -> Option<i64> {
+        let wide = values.iter().copied().map(i128::from);
+        let (first, rest) = (i128::from(*values.first()?), wide.clone().skip(1));
+        Some(match self {
+            Arithmetic::Add => cut(wide.sum()),
+            Arithmetic::Sub if values.len() == 1 => cut(-first),
+            Arithmetic::Sub => cut(first - rest.sum::<i128>()),
+            Arithmetic::Mul => wide.fold(1, |product, next| cut(i128::from(product) * next)),
+            Arithmetic::And => cut(rest.fold(first, |sum, next| sum & next)),
+            Arithmetic::Or => cut(rest.fold(first, |sum, next| sum | next)),
+            Arithmetic::Xor => cut(rest.fold(first, |sum, next| sum ^ next)),
+            Arithmetic::Min => *values.iter().min()?,
+            Arithmetic::Max => *values.iter().max()?,
+        })
+    }
+}
+
+impl Two {
+    fn of(self, a: i64, b: i64) -> Option<i64> {
+        let (wide, by) = (i128::from(a), i128::from(b));
+        let times = 1i128 << by.rem_euclid(64);
+        Some(match self {
+            Two::Div | Two::Mod if b == 0 => return None,
+            Two::Div => cut(wide / by),
+            Two::Mod => cut(wide % by),
+            Two::Left => cut(wide.checked_mul(times)?),
+            Two::Right => cut(wide.rem_euclid(1 << 64) / times),
+            Two::SignedRight => cut(wide.div_euclid(times)),
+        })
+    }
+}
+
 impl Number {
     pub(super) fn value(&self, record: &Record, names: &mut Names) -> Option<i64> {
         Some(match self {
@@ -144,33 +177,11 @@ impl Number {
             Number::Many(how, numbers) => {
                 let values: Option<Vec<i64>> =
                     numbers.iter().map(|number| number.value(record, names)).collect();
-                let values = values?;
-                let wide = values.iter().copied().map(i128::from);
-                let (first, rest) = (i128::from(values[0]), wide.clone().skip(1));
-                match how {
-                    Arithmetic::Add => cut(wide.sum()),
-                    Arithmetic::Sub if values.len() == 1 => cut(-first),
-                    Arithmetic::Sub => cut(first - rest.sum::<i128>()),
-                    Arithmetic::Mul => wide.fold(1, |product, next| cut(i128::from(product) * next)),
-                    Arithmetic::And => cut(rest.fold(first, |sum, next| sum & next)),
-                    Arithmetic::Or => cut(rest.fold(first, |sum, next| sum | next)),
-                    Arithmetic::Xor => cut(rest.fold(first, |sum, next| sum ^ next)),
-                    Arithmetic::Min => *values.iter().min()?,
-                    Arithmetic::Max => *values.iter().max()?,
-                }
+                how.of(&values?)?
             }
             Number::Two(how, numbers) => {
                 let (a, b) = (numbers[0].value(record, names)?, numbers[1].value(record, names)?);
-                let (wide, by) = (i128::from(a), i128::from(b));
-                let times = 1i128 << by.rem_euclid(64);
-                match how {
-                    Two::Div | Two::Mod if b == 0 => return None,
-                    Two::Div => cut(wide / by),
-                    Two::Mod => cut(wide % by),
-                    Two::Left => cut(wide.checked_mul(times)?),
-                    Two::Right => cut(wide.rem_euclid(1 << 64) / times),
-                    Two::SignedRight => cut(wide.div_euclid(times)),
-                }
+                how.of(a, b)?
             }
             Number::Abs(number) => cut(i128::from(number.value(record, names)?).abs()),
             Number::Not(number) => cut(-1 - i128::from(number.value(record, names)?)),
