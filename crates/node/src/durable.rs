@@ -81,6 +81,12 @@ impl Namespace {
         (0..STRIPE_COUNT).for_each(|stripe| self.stripe_at(stripe).finish_load(true));
     }
 
+    /// How many tombstones keep removed records from coming back; none in memory.
+    #[must_use]
+    pub fn tombstones(&self) -> u64 {
+        (0..STRIPE_COUNT).map(|stripe| self.stripe_at(stripe).tombstones()).sum()
+    }
+
     /// Puts all that was written so far on stable storage.
     ///
     /// # Errors

@@ -79,6 +79,8 @@ impl Node {
         for index in 0..self.namespaces().len() {
             let mut touched = std::mem::take(&mut worker.touched[index]);
             let namespace = &self.namespaces()[index];
+            // What was taken over for others is acknowledged from stable storage too, where that is promised.
+            worker.uncommitted |= touched != 0 && namespace.durable.commits();
             while touched != 0 {
                 let stripe = touched.trailing_zeros() as usize;
                 touched &= touched - 1;

@@ -25,6 +25,7 @@ pub(super) fn namespace(ask: &Ask<'_>) -> Answer {
     health(&mut pairs, ask, namespace);
     expiry(&mut pairs, namespace);
     memory(&mut pairs, ask, &usage);
+    storage(&mut pairs, namespace);
     balance(&mut pairs, ask, namespace);
     migration(&mut pairs, ask, namespace);
     for (name, value) in counters(ask, namespace) {
@@ -51,7 +52,8 @@ fn objects(pairs: &mut Pairs, ask: &Ask<'_>, namespace: &Namespace, usage: &Usag
     pairs.push("ns_cluster_size", ask.node.cluster.status().members.len());
     pairs.push("effective_replication_factor", map.map_or(1, |map| map.map.replication_factor()));
     pairs.push("objects", usage.counts.objects);
-    pairs.zeros(&["tombstones", "xdr_tombstones", "xdr_bin_cemeteries", "mrt_provisionals", "mrt_monitors"]);
+    pairs.push("tombstones", namespace.tombstones());
+    pairs.zeros(&["xdr_tombstones", "xdr_bin_cemeteries", "mrt_provisionals", "mrt_monitors"]);
     let roles = roles(ask, namespace, usage);
     pairs.push("master_objects", roles.master);
     pairs.zeros(&["master_tombstones"]);
@@ -135,6 +137,19 @@ fn memory(pairs: &mut Pairs, ask: &Ask<'_>, usage: &Usage) {
     pairs.push("record_proto_compression_ratio", "1.000");
     pairs.push("query_proto_uncompressed_pct", "0.000");
     pairs.push("query_proto_compression_ratio", "1.000");
+}
+
+/// What was done to the devices since the start; nothing for a namespace in memory alone.
+fn storage(pairs: &mut Pairs, namespace: &Namespace) {
+    let Some(volume) = namespace.volume() else { return };
+    let counts = volume.counts();
+    pairs.push("storage_in_service", !volume.is_faulty());
+    pairs.push("storage_total_bytes", volume.total_bytes());
+    pairs.push("storage_used_bytes", volume.total_bytes().saturating_sub(volume.available_bytes()));
+    pairs.push("storage_written_bytes", counts.written_bytes.load(Relaxed));
+    pairs.push("storage_read_bytes", counts.read_bytes.load(Relaxed));
+    pairs.push("storage_syncs", counts.syncs.load(Relaxed));
+    pairs.push("storage_freed_blocks", counts.freed_blocks.load(Relaxed));
 }
 
 fn balance(pairs: &mut Pairs, ask: &Ask<'_>, namespace: &Namespace) {

@@ -106,6 +106,7 @@ impl Desk {
     pub(super) fn begin_turn(&mut self) -> u64 {
         self.now = self.clock.now();
         self.turn_mono_ns = self.now.mono_ns;
+        self.lost = false;
         self.turn_mono_ns
     }
 
@@ -132,7 +133,7 @@ impl Desk {
 
     /// Puts the writes since the last call on stable storage where that is promised, before their replies leave.
     pub(super) fn commit(&mut self) {
-        self.lost = self.worker.take_uncommitted() && self.shared.node.commit().is_err();
+        self.lost |= self.worker.take_uncommitted() && self.shared.node.commit().is_err();
     }
 
     /// Counts the time of a command that took several turns.

@@ -218,7 +218,9 @@ impl EventLoop {
         for slot in std::mem::take(&mut self.links.dirty) {
             let Some(link) = self.links.all.get_mut(slot) else { continue };
             link.dirty = false;
-            if let Err(end) = link.flush() {
+            // Nothing may be acknowledged of what could not be put on stable storage.
+            let flushed = if self.desk.lost { Err(LinkEnd::Broken) } else { link.flush() };
+            if let Err(end) = flushed {
                 self.end_link(slot, &end);
             }
         }
