@@ -86,9 +86,11 @@ impl Holdings {
         self.inventory.read().clone()
     }
 
-    /// Whether this node's copy of the partition has all records.
+    /// Whether this node's copy of the partition has all records, and gets all writes: its master has said so in the view
+    /// that holds. A full copy of an earlier view may be behind.
     pub(crate) fn is_full(&self, partition: PartitionId) -> bool {
-        self.inventory.read().get(partition).is_some_and(|version| version.full)
+        let key = self.map.read().as_ref().map(|known| known.map.key());
+        self.inventory.read().get(partition).is_some_and(|version| version.full && Some(version.key) == key)
     }
 
     pub(crate) fn mark_active(&self, partition: PartitionId) {
