@@ -81,6 +81,11 @@ impl Namespace {
         (0..STRIPE_COUNT).for_each(|stripe| self.stripe_at(stripe).finish_load(true));
     }
 
+    /// Whether less than an eighth of the devices is left for new blocks.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.volume().is_some_and(|volume| volume.available_bytes() < volume.total_bytes() / 8)
+    }
+
     /// How many tombstones keep removed records from coming back; none in memory.
     #[must_use]
     pub fn tombstones(&self) -> u64 {

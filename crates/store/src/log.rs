@@ -262,6 +262,20 @@ impl BlockLog {
         None
     }
 
+    /// Queues the closed block of which the least is alive, when that is less than `pct` percent. For a log that runs out
+    /// of room before any block is below the low-water mark.
+    pub(crate) fn queue_sparsest(&mut self, pct: u8) -> bool {
+        let open = self.open;
+        let closed = (0u32..).zip(&mut self.blocks).filter(|(number, _)| open != Some(*number));
+        let waiting = closed.filter_map(|(number, held)| Some((number, held.as_mut()?)));
+        let sparsest =
+            waiting.filter(|(_, held)| !held.is_queued()).min_by_key(|(_, held)| held.live_bytes());
+        let Some((number, held)) = sparsest else { return false };
+        let queued = held.queue_when_sparse(pct, true);
+        self.sparse.extend(queued.map(|sequence| (number, sequence)));
+        queued.is_some()
+    }
+
     /// How many blocks wait to be defragmented, at most: some may have become free since.
     pub(crate) fn sparse_blocks(&self) -> usize {
         self.sparse.len()

@@ -30,6 +30,8 @@ const IDLE_NS: u64 = 100_000_000;
 const LIMITS_NS: u64 = 250_000_000;
 /// Bytes that one slice of defragmentation moves.
 const DEFRAG_BYTES: usize = 256 << 10;
+/// Blocks of which less is alive are rewritten when devices run out of room, whatever the low-water mark says.
+const TIGHT_DEFRAG_PCT: u8 = 85;
 
 /// Where the node's own work is.
 #[derive(Debug)]
@@ -147,8 +149,12 @@ impl Chores {
 
     /// Looks for a stripe with sparse blocks, and moves some records of the first that has any.
     fn defrag(&mut self, namespace: &Namespace) -> Wish {
+        let is_tight = namespace.is_tight();
         for _ in 0..STRIPE_COUNT {
             let mut stripe = namespace.stripe_at(self.defrag_stripe);
+            if is_tight && stripe.defrag_backlog() == 0 {
+                stripe.defrag_sparsest(TIGHT_DEFRAG_PCT);
+            }
             if stripe.defrag_backlog() > 0 {
                 let done = stripe.defrag(DEFRAG_BYTES);
                 namespace.state.defrag_moved_records.fetch_add(done.moved_records, Ordering::Relaxed);

@@ -44,7 +44,9 @@ impl Rhythm {
             flush_ms => flush_ms,
         };
         let due = mono_ns.saturating_sub(self.flushed_mono_ns) >= flush_ms.saturating_mul(1_000_000);
-        if !due && volume.waiting_bytes() < MUCH_BYTES {
+        // On a small volume less is much: blocks that were freed are free only after a flush.
+        let much = MUCH_BYTES.min(volume.total_bytes() / 32);
+        if !due && volume.waiting_bytes() < much {
             return;
         }
         self.flushed_mono_ns = mono_ns;

@@ -126,6 +126,10 @@ impl Held {
         Some(self.sequence)
     }
 
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued
+    }
+
     #[inline]
     pub(crate) fn note_time(&mut self, last_update_ms: u64) {
         self.oldest_ms = self.oldest_ms.min(last_update_ms);

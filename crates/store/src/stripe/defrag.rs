@@ -89,6 +89,12 @@ impl Stripe {
         done
     }
 
+    /// Lets the block of which the least is alive be defragmented too, when that is less than `pct` percent; whether
+    /// there is one. For a volume that runs out of room before any block is below the low-water mark.
+    pub fn defrag_sparsest(&mut self, pct: u8) -> bool {
+        self.log.queue_sparsest(pct)
+    }
+
     /// How many blocks wait for defragmentation, at most.
     #[must_use]
     pub fn defrag_backlog(&self) -> usize {
