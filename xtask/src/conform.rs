@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     if args.filter.is_empty() {
         holds &= all_used(&expectations, &results);
-        holds &= document(&root, &judged, args.write)?;
+        holds &= document(&root, &expectations, &results, args.write)?;
     }
     Ok(holds)
 }
@@ -101,7 +101,6 @@ fn all(
     let (alone, together): (Vec<Test>, Vec<Test>) =
         own.into_iter().partition(|test| expectations.is_alone(&test.name));
     let mut results = run::all(&together, node, limits)?;
-    results.extend(run::all(&alone, node, run::Limits { jobs: 1, ..limits })?);
     let mut versions: BTreeMap<&str, Vec<Test>> = BTreeMap::new();
     for test in announced {
         let version = expectations.announced(&test.name).unwrap_or_default();
@@ -110,6 +109,8 @@ fn all(
     for (version, tests) in versions {
         results.extend(run::all(&tests, announce::relay(node, version)?, limits)?);
     }
+    // Last, because the node is still busy with what they asked when they have ended.
+    results.extend(run::all(&alone, node, run::Limits { jobs: 1, ..limits })?);
     Ok(results)
 }
 
@@ -185,16 +186,19 @@ fn all_used(expectations: &Expectations, results: &[Ran]) -> bool {
 }
 
 /// Compares or writes the table in the document.
-fn document(root: &std::path::Path, judged: &[(&Ran, Verdict<'_>)], write: bool) -> Result<bool> {
+fn document(
+    root: &std::path::Path,
+    expectations: &Expectations,
+    results: &[Ran],
+    write: bool,
+) -> Result<bool> {
     let path = root.join(DOCUMENT);
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-    let wanted = table::replace(&text, &table::markdown(judged)).with_context(|| DOCUMENT.to_owned())?;
-    // What passed only alone today passed simply on another day: the table of that day is not old.
-    let simply = judged.iter().map(|(ran, verdict)| {
-        (*ran, if matches!(verdict, Verdict::PassedAlone(_)) { Verdict::Passed } else { *verdict })
-    });
-    let of_another_day = table::replace(&text, &table::markdown(&simply.collect::<Vec<_>>()))?;
-    if wanted == text || (of_another_day == text && !write) {
+    // What passed only alone today passed simply on another day: the document tells of the node, not of this run.
+    let calm: Vec<Ran> = results.iter().map(Ran::on_a_calm_day).collect();
+    let judged: Vec<(&Ran, Verdict<'_>)> = calm.iter().map(|ran| (ran, expectations.judge(ran))).collect();
+    let wanted = table::replace(&text, &table::markdown(&judged)).with_context(|| DOCUMENT.to_owned())?;
+    if wanted == text {
         return Ok(true);
     }
     if write {

@@ -50,6 +50,14 @@ pub(crate) struct Ran {
     pub(crate) printed: String,
 }
 
+impl Ran {
+    /// The same, had the test passed beside the others.
+    pub(crate) fn on_a_calm_day(&self) -> Ran {
+        let outcome = if self.outcome == Outcome::PassedAlone { Outcome::Passed } else { self.outcome };
+        Ran { outcome, ..self.clone() }
+    }
+}
+
 /// Runs all tests against a node.
 pub(crate) fn all(tests: &[Test], node: SocketAddr, limits: Limits) -> Result<Vec<Ran>> {
     let next = AtomicUsize::new(0);
