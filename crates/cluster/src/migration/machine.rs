@@ -23,12 +23,22 @@ pub struct Settings {
     pub retry_ms: u64,
     /// Who wins when copies have diverged.
     pub policy: ConflictPolicy,
+    /// Copies that others need no more stay here, as copies that lack something: this node is about to leave, and when
+    /// it is back, only what has changed has to travel.
+    pub keeps_released: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let policy = ConflictPolicy::default();
-        Settings { outgoing_max: 8, incoming_max: 8, window_bytes: 256 << 10, retry_ms: 300, policy }
+        Settings {
+            outgoing_max: 8,
+            incoming_max: 8,
+            window_bytes: 256 << 10,
+            retry_ms: 300,
+            policy,
+            keeps_released: false,
+        }
     }
 }
 
@@ -170,7 +180,10 @@ impl Migration {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         let done = |led: &Led| {
-            led.fills.is_empty() && led.gathers.is_empty() && led.verifies.is_empty() && led.releases.is_empty()
+            led.fills.is_empty()
+                && led.gathers.is_empty()
+                && led.verifies.is_empty()
+                && led.releases.is_empty()
         };
         self.unfilled.is_empty() && self.strays.is_empty() && self.led.values().all(done)
     }

@@ -121,10 +121,15 @@ impl Migration {
             return;
         }
         self.strays.remove(&partition);
-        if self.versions.contains_key(&partition) {
+        if let Some(version) = self.versions.get(&partition).cloned() {
             ground.with(partition, &mut |_, streams| streams.leave(partition));
-            self.hold(partition, None, effects);
-            effects.push(Effect::Drop(partition));
+            if self.settings.keeps_released {
+                // It hears of no more writes in this view, so it must not pass for equal in the next one.
+                self.hold(partition, Some(version.with_full(false)), effects);
+            } else {
+                self.hold(partition, None, effects);
+                effects.push(Effect::Drop(partition));
+            }
         }
         effects.push(Effect::Send { to: from, message: Message::Released { at } });
     }

@@ -17,13 +17,15 @@ impl Node {
     /// From now on this view holds.
     pub(super) fn install(&self, committed: &Committed, now: Now, out: &mut Outgoing) {
         let key = committed.view.key;
+        let leaving = committed.standing(self.id()).is_some_and(|standing| standing.quiesced);
         for namespace in self.namespaces() {
             let Some(map) = map::assign(committed, &namespace.name) else { continue };
             let duties = map::duties(committed, &namespace.name, &map);
             namespace.holdings.install(map);
             let mut effects = Effects::new();
             if let Some(migration) = namespace.migration.lock().as_mut() {
-                migration.set_settings(self.migration_settings(namespace));
+                let settings = self.migration_settings(namespace);
+                migration.set_settings(migration::Settings { keeps_released: leaving, ..settings });
                 let mut ground = NamespaceGround { namespace };
                 migration.on_view(now.mono_ns / 1_000_000, key, duties, &mut ground, &mut effects);
             }
