@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aerospike::operations;
 use aerospike::{
@@ -79,7 +80,7 @@ pub(super) async fn fill(
             match fill_once(client, &chunk, offset, bytes).await {
                 Ok(()) => break,
                 Err(error) if attempt >= TRIES => return Err(error),
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     }
@@ -103,39 +104,48 @@ async fn fill_once(client: &Client, chunk: &[u64], offset: u64, bytes: usize) ->
     }
 }
 
+/// What was read of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// How often it was written.
+    pub(super) generation: u32,
+    /// The number that it holds.
+    pub(super) number: u64,
+}
+
 /// Reads the numbers that records hold; no number where there is no record. A record that can't be read within
 /// many attempts is an error.
 pub(super) async fn numbers(client: &Client, wanted: &[Key]) -> Result<Vec<Option<u64>>> {
+    Ok(heads(client, wanted).await?.into_iter().map(|head| head.map(|head| head.number)).collect())
+}
+
+/// The same with generations.
+pub(super) async fn heads(client: &Client, wanted: &[Key]) -> Result<Vec<Option<Head>>> {
     let mut found = Vec::with_capacity(wanted.len());
     for chunk in wanted.chunks(usize::try_from(ROWS)?) {
-        found.extend(numbers_of(client, chunk).await?);
+        found.extend(heads_of(client, chunk).await?);
     }
     Ok(found)
 }
 
-async fn numbers_of(client: &Client, chunk: &[Key]) -> Result<Vec<Option<u64>>> {
-    let mut found: BTreeMap<usize, Option<u64>> = BTreeMap::new();
+async fn heads_of(client: &Client, chunk: &[Key]) -> Result<Vec<Option<Head>>> {
+    let mut found: BTreeMap<usize, Option<Head>> = BTreeMap::new();
     let mut failure = String::new();
+    let mut batch = BatchPolicy::default();
+    batch.base_policy.total_timeout = 5_000;
     for _ in 0..TRIES {
         let missing: Vec<usize> = (0..chunk.len()).filter(|index| !found.contains_key(index)).collect();
         if missing.is_empty() {
             return Ok(found.into_values().collect());
         }
-        let policy = BatchReadPolicy::default();
-        let wanted = || Bins::Some(vec![NUMBER.to_owned()]);
-        let mut rows: Vec<BatchOperation> = missing
-            .iter()
-            .filter_map(|index| chunk.get(*index))
-            .map(|key| BatchOperation::read(&policy, key.clone(), wanted()))
-            .collect();
-        let mut batch = BatchPolicy::default();
-        batch.base_policy.total_timeout = 5_000;
+        let mut rows: Vec<BatchOperation> =
+            missing.iter().filter_map(|index| chunk.get(*index)).map(read).collect();
         if let Err(error) = client.batch(&batch, &mut rows).await {
             failure = error.to_string();
         }
         for (index, row) in missing.iter().zip(&rows) {
             let held = match row.result_code() {
-                Some(ResultCode::Ok) => row.record().and_then(number),
+                Some(ResultCode::Ok) => row.record().and_then(head),
                 Some(ResultCode::KeyNotFoundError) => None,
                 Some(other) => {
                     failure = other.to_string();
@@ -145,14 +155,20 @@ async fn numbers_of(client: &Client, chunk: &[Key]) -> Result<Vec<Option<u64>>> 
             };
             found.insert(*index, held);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     bail!("{} records can't be read: {failure}", chunk.len() - found.len())
 }
 
-fn number(record: &Record) -> Option<u64> {
+fn read(key: &Key) -> BatchOperation {
+    BatchOperation::read(&BatchReadPolicy::default(), key.clone(), Bins::Some(vec![NUMBER.to_owned()]))
+}
+
+fn head(record: &Record) -> Option<Head> {
     match record.bins.get(NUMBER) {
-        Some(Value::Int(number)) => u64::try_from(*number).ok(),
+        Some(Value::Int(number)) => {
+            Some(Head { generation: record.generation, number: u64::try_from(*number).ok()? })
+        }
         _ => None,
     }
 }

@@ -5,20 +5,21 @@
 //!  client a writes here                          client b writes here
 //! ```
 //! Some records are written on one side, some on the other, some on both in either order and with different numbers
-//! of writes. Afterwards each record must hold what the conflict policy says: by generation whoever wrote more often,
-//! and later when that is equal; by last-update time whoever wrote later. Then one node after the other is killed
-//! and all records are read again, so that every copy is seen.
+//! of writes. Then each side is asked what it holds, and which generation. Afterwards each record must hold what the
+//! conflict policy says: by generation the copy that was written more often, and later when that is equal; by
+//! last-update time the one that was written later. A side that held no copy of a record begins to count anew. Then
+//! one node after the other is killed and all records are read again, so that every copy is seen.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::{Client, ErrorKind, WritePolicy};
+use aerospike::{Client, ErrorKind, Key, WritePolicy};
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
 
-use super::client::{self, ClientArgs};
+use super::client::{self, ClientArgs, Head};
 use super::cluster::{Cluster, Directory, NAMESPACE, Wish};
 use super::network::{self, Network};
 use super::{keys, verdict};
@@ -100,17 +101,17 @@ fn drill(args: &Args, runtime: &Runtime, network: &Network, cluster: &mut Cluste
     network.join_switches(false)?;
     let apart = cluster.wait_parts(&[&[1, 2], &[3, 4]], PATIENCE)?;
     println!("apart: each side is a whole cluster of 2 after {:.1} s", apart.as_secs_f64());
-    let counts = write_apart(args, runtime, cluster)?;
+    let Apart { counts, winners, strange } = write_apart(args, runtime, cluster)?;
     network.join_switches(true)?;
     let met = cluster.wait_whole(PATIENCE)?;
     println!("met again: one whole cluster of 4 after {:.1} s", met.as_secs_f64());
     let client = runtime.block_on(args.client.connect(&seeds(cluster, &[1, 2, 3, 4])?))?;
-    let mut wrong = runtime.block_on(check(&client, args))?;
+    let mut wrong = runtime.block_on(check(&client, &winners))? + strange;
     println!("records that do not hold the winner: {wrong}");
     for number in 1..=4 {
         let orders = cluster.take(number)?.kill()?;
         cluster.wait_agreed(PATIENCE)?;
-        let seen = runtime.block_on(check(&client, args))?;
+        let seen = runtime.block_on(check(&client, &winners))?;
         println!("without node {number}: {seen}");
         wrong += seen;
         cluster.wait_whole(PATIENCE)?;
@@ -133,8 +134,17 @@ struct Counts {
     failed: u64,
 }
 
-/// Carries the plans out, step by step.
-fn write_apart(args: &Args, runtime: &Runtime, cluster: &Cluster) -> Result<Counts> {
+/// What both sides have done.
+struct Apart {
+    counts: Counts,
+    /// For each record what it must hold at the end.
+    winners: Vec<Option<u64>>,
+    /// Records that did not hold what their side had written, while the sides were apart.
+    strange: u64,
+}
+
+/// Carries the plans out, step by step, and looks at what each side holds then.
+fn write_apart(args: &Args, runtime: &Runtime, cluster: &Cluster) -> Result<Apart> {
     let a = runtime.block_on(args.client.connect(&seeds(cluster, &[1, 2])?))?;
     let b = runtime.block_on(args.client.connect(&seeds(cluster, &[3, 4])?))?;
     let policy = args.client.write_policy();
@@ -148,15 +158,27 @@ fn write_apart(args: &Args, runtime: &Runtime, cluster: &Cluster) -> Result<Coun
         }
         std::thread::sleep(APART);
     }
-    runtime.block_on(async {
+    let keys = all(args.records);
+    let (held_a, held_b) = runtime.block_on(async {
+        let held = (client::heads(&a, &keys).await, client::heads(&b, &keys).await);
         a.close().await.ok();
         b.close().await.ok();
+        held
     });
+    let (held_a, held_b) = (held_a?, held_b?);
     for (name, counts) in ["a", "b"].into_iter().zip(counts) {
         println!("side {name}: {} writes acknowledged, {} failed", counts.done, counts.failed);
     }
+    let mut strange = 0;
+    for (side, held) in [(Side::A, &held_a), (Side::B, &held_b)] {
+        let wrong = |(number, head): &(u64, &Option<Head>)| {
+            last_written(*number, side).is_some_and(|last| head.map(|head| head.number) != Some(last))
+        };
+        strange += (0..args.records).zip(held).filter(wrong).count() as u64;
+    }
+    let winners = held_a.into_iter().zip(held_b).map(|(a, b)| winner(args.policy, [a, b])).collect();
     let [a, b] = counts;
-    Ok(Counts { done: a.done + b.done, failed: a.failed + b.failed })
+    Ok(Apart { counts: Counts { done: a.done + b.done, failed: a.failed + b.failed }, winners, strange })
 }
 
 fn plan(number: u64) -> &'static [Side] {
@@ -172,19 +194,19 @@ fn written(number: u64, step: usize) -> u64 {
     number + (step as u64 + 1) * 1_000_000_000
 }
 
-/// What a record must hold at the end.
-fn winner(number: u64, policy: Policy) -> u64 {
-    let plan = plan(number);
-    let times = |side: Side| plan.iter().filter(|one| **one == side).count();
-    let last = |side: Side| plan.iter().rposition(|one| *one == side);
-    let later = plan.len().checked_sub(1);
-    let step = match policy {
-        Policy::LastUpdateTime => later,
-        Policy::Generation if times(Side::A) > times(Side::B) => last(Side::A),
-        Policy::Generation if times(Side::B) > times(Side::A) => last(Side::B),
-        Policy::Generation => later,
+/// What a record must hold at the end, by what either side holds before they meet. Numbers grow with time.
+fn winner(policy: Policy, sides: [Option<Head>; 2]) -> Option<u64> {
+    let heads = sides.into_iter().flatten();
+    let head = match policy {
+        Policy::LastUpdateTime => heads.max_by_key(|head| head.number),
+        Policy::Generation => heads.max_by_key(|head| (head.generation, head.number)),
     };
-    step.map_or(number, |step| written(number, step))
+    head.map(|head| head.number)
+}
+
+/// What a side must hold before they meet: what it wrote last. What it did not write, it may not have.
+fn last_written(number: u64, side: Side) -> Option<u64> {
+    plan(number).iter().rposition(|one| *one == side).map(|step| written(number, step))
 }
 
 async fn write_all(
@@ -219,11 +241,13 @@ async fn write_all(
 }
 
 /// Records that do not hold the winner.
-async fn check(client: &Client, args: &Args) -> Result<u64> {
-    let wanted: Vec<_> = (0..args.records).map(keys::anywhere).collect();
-    let found = client::numbers(client, &wanted).await?;
-    let right = |(number, found): &(u64, Option<u64>)| *found == Some(winner(*number, args.policy));
-    Ok((0..args.records).zip(found).filter(|pair| !right(pair)).count() as u64)
+async fn check(client: &Client, winners: &[Option<u64>]) -> Result<u64> {
+    let found = client::numbers(client, &all(winners.len() as u64)).await?;
+    Ok(winners.iter().zip(found).filter(|(winner, found)| *winner != found).count() as u64)
+}
+
+fn all(records: u64) -> Vec<Key> {
+    (0..records).map(keys::anywhere).collect()
 }
 
 #[cfg(test)]
@@ -232,11 +256,12 @@ mod tests {
 
     #[test]
     fn the_winner_by_either_policy() {
-        assert_eq!(winner(0, Policy::Generation), 0);
-        assert_eq!(winner(1, Policy::LastUpdateTime), written(1, 0));
-        assert_eq!(winner(3, Policy::Generation), written(3, 1));
-        assert_eq!(winner(4, Policy::LastUpdateTime), written(4, 1));
-        assert_eq!(winner(5, Policy::Generation), written(5, 1));
-        assert_eq!(winner(5, Policy::LastUpdateTime), written(5, 2));
+        let often = Some(Head { generation: 3, number: 10 });
+        let late = Some(Head { generation: 2, number: 20 });
+        assert_eq!(winner(Policy::Generation, [often, late]), Some(10));
+        assert_eq!(winner(Policy::LastUpdateTime, [often, late]), Some(20));
+        assert_eq!(winner(Policy::Generation, [None, late]), Some(20));
+        assert_eq!(last_written(5, Side::A), Some(written(5, 1)));
+        assert_eq!(last_written(1, Side::B), None);
     }
 }
