@@ -253,6 +253,28 @@ fn lists_and_maps_are_searched_and_called() {
 }
 
 #[test]
+fn strings_are_worked_on() {
+    let call = |kind: i64, system: i64, arguments: &[Vec<u8>]| {
+        op(127, &[int(kind), int(system), array(arguments), bin(3, "s")])
+    };
+    let text_of = |packed: &[u8]| {
+        value(packed).ok().flatten().map(|particle| String::from_utf8(particle.bytes).unwrap())
+    };
+    assert_eq!(int_of(&call(2, 3, &[int(0)])), Some(5));
+    assert_eq!(bool_of(&call(1, 3, &[int(5), text("he")])), Some(true));
+    // What is replaced may be computed, inside a quoted list.
+    let pair = quote(&[text("ell"), op(99, &[bin(2, "i")])]);
+    assert_eq!(text_of(&call(3, 0x43, &[int(54), pair, int(0)])), Some("h7o".to_owned()));
+    assert_eq!(
+        text_of(&call(3, 0x43, &[int(54), quote(&[text("l"), text("L")]), int(0)])),
+        Some("heLlo".to_owned())
+    );
+    assert_eq!(value(&call(3, 0x43, &[int(67), text("!"), int(1)])), Err(Unknown));
+    assert_eq!(text_of(&op(99, &[bin(7, "f")])), Some("2.5".to_owned()));
+    assert!(is_refused(&op(99, &[bin(4, "l")])));
+}
+
+#[test]
 fn patterns_and_shapes_match() {
     assert_eq!(bool_of(&op(7, &[int(3), raw("^H.*O$"), bin(3, "s")])), Some(true));
     assert_eq!(value(&op(7, &[int(0), raw("a"), bin(3, "missing")])), Err(Unknown));

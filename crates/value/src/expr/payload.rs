@@ -1,7 +1,7 @@
 //! The payload of a call: an operation whose arguments may be expressions themselves.
 //!
 //! An argument that is an array is an expression (literal lists are quoted); everything else stands for itself, as
-//! do the context and path expressions. At run time the pieces become one plain payload again, which is what
+//! do the context and path expressions. In operations on strings the elements of a quoted list may be expressions too. At run time the pieces become one plain payload again, which is what
 //! the called module knows.
 
 use super::Unknown;
@@ -18,6 +18,9 @@ const WITH_CONTEXT: i64 = 0xff;
 /// First element of a path operation.
 const PATH: i64 = 0xfe;
 
+/// The code of a quoted list.
+const QUOTE: i64 = 126;
+
 /// A payload in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Payload {
@@ -31,7 +34,7 @@ pub(super) struct Payload {
 
 impl Payload {
     /// Reads the payload of a call.
-    pub(super) fn compile(compiler: &mut Compiler<'_>) -> Result<Payload, Refusal> {
+    pub(super) fn compile(compiler: &mut Compiler<'_>, system: System) -> Result<Payload, Refusal> {
         let mut payload = Payload::default();
         let start = compiler.reader;
         let count = compiler.reader.array_head().map_err(bad)?;
@@ -52,9 +55,9 @@ impl Payload {
                 payload.copy(compiler)?;
                 payload.copy(compiler)?;
                 let count = compiler.reader.array_head().map_err(bad)?;
-                payload.operation(compiler, count)?;
+                payload.operation(compiler, count, system)?;
             }
-            Some(_) => payload.operation(compiler, count)?,
+            Some(_) => payload.operation(compiler, count, system)?,
             None => return Err(Refusal::Parameter),
         }
         Ok(payload)
@@ -89,20 +92,41 @@ impl Payload {
     }
 
     /// An operation code and its arguments.
-    fn operation(&mut self, compiler: &mut Compiler<'_>, count: u32) -> Result<(), Refusal> {
+    fn operation(&mut self, compiler: &mut Compiler<'_>, count: u32, system: System) -> Result<(), Refusal> {
         writer::array_head(&mut self.tail, usize::try_from(count).map_err(|_| Refusal::Parameter)?);
         if count == 0 || compiler.reader.peek().map_err(bad)?.as_int().is_none() {
             return Err(Refusal::Parameter);
         }
         self.copy(compiler)?;
         for _ in 1..count {
-            if matches!(compiler.reader.peek().map_err(bad)?, Item::Array(_)) {
-                self.argument(compiler)?;
-            } else {
-                self.copy(compiler)?;
+            if system != System::Strings || !self.quoted(compiler)? {
+                self.one(compiler)?;
             }
         }
         Ok(())
+    }
+
+    /// One argument.
+    fn one(&mut self, compiler: &mut Compiler<'_>) -> Result<(), Refusal> {
+        if matches!(compiler.reader.peek().map_err(bad)?, Item::Array(_)) {
+            self.argument(compiler)
+        } else {
+            self.copy(compiler)
+        }
+    }
+
+    /// A quoted list whose elements are arguments themselves; false and nothing read when there is none.
+    fn quoted(&mut self, compiler: &mut Compiler<'_>) -> Result<bool, Refusal> {
+        let mut ahead = compiler.reader;
+        let is_quoted = ahead.array_head() == Ok(2) && ahead.int() == Ok(QUOTE);
+        let Ok(count) = ahead.array_head() else { return Ok(false) };
+        if !is_quoted {
+            return Ok(false);
+        }
+        compiler.reader = ahead;
+        writer::array_head(&mut self.tail, usize::try_from(count).map_err(|_| Refusal::Parameter)?);
+        (0..count).try_for_each(|_| self.one(compiler))?;
+        Ok(true)
     }
 
     /// An argument that is an expression; constants are encoded at once.

@@ -73,7 +73,7 @@ impl Compiler<'_> {
             3 => (System::Strings, &[Kind::Text][..]),
             _ => return Err(Refusal::Parameter),
         };
-        let payload = Payload::compile(self)?;
+        let payload = Payload::compile(self, system)?;
         let (bin, bin_kind) = self.expression()?;
         let modify = number & MODIFY != 0;
         // An HLL may begin from a literal nil: there is no other way to make one in an expression.
