@@ -184,6 +184,8 @@ impl World {
                 }
             }
             70..=79 => {
+                let tight = self.random.below(3) == 0;
+                let _ = tight && self.life.stripe(key).defrag_sparsest(85);
                 let _ = self.life.stripe(key).defrag(8000);
             }
             80..=84 => {
@@ -279,7 +281,8 @@ fn run_with_fault(seed: u64, device: usize, operation: u64, fault: Fault) {
 #[test]
 fn whatever_fails_wherever_what_was_flushed_comes_back() {
     let mut runs = 0;
-    for seed in 0..3 {
+    // One seed begins with all records in memory, the other with none.
+    for seed in 0..2 {
         let mut world = World::new(seed, 2);
         (0..STEPS).for_each(|_| world.step());
         let before: Vec<u64> = world.life.disks.iter().map(FaultyDisk::operations).collect();
@@ -294,7 +297,7 @@ fn whatever_fails_wherever_what_was_flushed_comes_back() {
         }
     }
     println!("{runs} runs");
-    assert!(runs > 500, "{runs}");
+    assert!(runs > 300, "{runs}");
 }
 
 #[test]
