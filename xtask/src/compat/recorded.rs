@@ -98,11 +98,7 @@ fn operation(op: &Op<'_>, seen: &mut Seen) {
     seen.note("particle", i64::from(op.kind));
     let mut reader = Reader::new(op.value);
     match op.code {
-        op::EXP_READ | op::EXP_MODIFY => {
-            if reader.array_head().is_ok() {
-                expression::look(&mut reader, seen);
-            }
-        }
+        op::EXP_READ | op::EXP_MODIFY if reader.array_head().is_ok() => expression::look(&mut reader, seen),
         op::CDT_READ | op::CDT_MODIFY => {
             payload(&mut reader, "list operation", seen);
             payload(&mut Reader::new(op.value), "map operation", seen);
