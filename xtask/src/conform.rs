@@ -23,7 +23,8 @@ use anyhow::{Context, Result};
 use self::expectations::{Expectations, Verdict};
 use self::run::{Outcome, Ran};
 use self::suite::Test;
-use crate::process::{self, Node};
+use crate::cluster::Cluster;
+use crate::process;
 use crate::workspace;
 
 /// Reasons for what does not pass, relative to the root.
@@ -56,6 +57,9 @@ pub(crate) struct Args {
     /// A node that runs already, as host:port, instead of one that is started
     #[arg(long, value_name = "ADDRESS")]
     against: Option<SocketAddr>,
+    /// Nodes to start, as one cluster of which the suite is told one address
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=16))]
+    nodes: u8,
 }
 
 /// Runs the suite and compares.
@@ -66,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let expectations = Expectations::read(&text).with_context(|| EXPECTATIONS.to_owned())?;
     let binaries = suite::build()?;
     let tests = suite::list(&binaries, &args.filter)?;
-    let (node, address) = node(args)?;
+    let (cluster, address) = cluster(args)?;
     let limits = run::Limits { jobs: args.jobs, timeout: Duration::from_secs(args.timeout_s) };
     let mut results = all(tests, &expectations, address, limits)?;
     results.sort_by(|left, right| left.test.name.cmp(&right.test.name));
@@ -74,13 +78,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let judged: Vec<(&Ran, Verdict<'_>)> = results.iter().map(|ran| (ran, expectations.judge(ran))).collect();
     print!("{}", table::text(&judged));
     let mut holds = report(&judged, args.show);
-    if let Some(node) = node {
-        // A node that crashed on the way is a failure whatever the tests say.
-        let status = node.stop()?;
-        if !status.success() {
-            eprintln!("conform: the node ended with {status}");
-            holds = false;
-        }
+    // A node that crashed on the way is a failure whatever the tests say.
+    if let Some(Err(error)) = cluster.map(Cluster::stop) {
+        eprintln!("conform: {error:#}");
+        holds = false;
     }
     if args.filter.is_empty() {
         holds &= all_used(&expectations, &results);
@@ -125,14 +126,14 @@ fn run_again(results: Vec<Ran>, expectations: &Expectations, timeout: Duration) 
     results.into_iter().map(|ran| if failed(&ran) { run::again(ran, timeout) } else { Ok(ran) }).collect()
 }
 
-fn node(args: &Args) -> Result<(Option<Node>, SocketAddr)> {
+fn cluster(args: &Args) -> Result<(Option<Cluster>, SocketAddr)> {
     if let Some(address) = args.against {
         return Ok((None, address));
     }
     let binary = process::binary(args.binary.as_ref())?;
-    let node = Node::start(&binary, &[])?;
-    let address = node.service;
-    Ok((Some(node), address))
+    let cluster = Cluster::start(&binary, usize::from(args.nodes))?;
+    let address = cluster.service;
+    Ok((Some(cluster), address))
 }
 
 /// Names what is not as expected.

@@ -14,7 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{self, Node, Process};
+use crate::cluster::Cluster;
+use crate::process::{self, Process};
 use crate::workspace;
 
 /// Where the page lies, relative to the root.
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// The program to test; the release build of this checkout when not given
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Nodes to start, as one cluster of which the page is told one address
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=16))]
+    nodes: u8,
     /// Python to make the environment with
     #[arg(long, default_value = "python3")]
     python: PathBuf,
@@ -41,18 +45,17 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let python = environment(&args.python)?;
     let binary = process::binary(args.binary.as_ref())?;
-    let node = Node::start(&binary, &[])?;
-    let (page, address) = start_page(&python, node.service)?;
+    let cluster = Cluster::start(&binary, usize::from(args.nodes))?;
+    let (page, address) = start_page(&python, cluster.service)?;
     let began = Instant::now();
     let highest = send_hits(address, args)?;
     let elapsed = began.elapsed();
-    let total = total_hits(&binary, node.service)?;
-    let rows = select(&binary, node.service, "select * from test.hits")?.len();
+    let total = total_hits(&binary, cluster.service)?;
+    let rows = select(&binary, cluster.service, "select * from test.hits")?.len();
     println!("counter: {} hits over {} connections in {elapsed:.1?}", args.hits, args.connections);
     println!("counter: the page said {highest}, total_hits is {total}, test.hits has {rows} rows");
     page.stop(Signal::INT, Duration::from_secs(10))?;
-    let status = node.stop()?;
-    ensure!(status.success(), "the node ended with {status}");
+    cluster.stop()?;
     let wanted = u64::from(args.hits);
     Ok(highest == wanted && total == wanted && rows as u64 == wanted)
 }

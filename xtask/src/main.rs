@@ -10,6 +10,7 @@ mod bench_records;
 mod benchmarks_document;
 mod ci;
 mod cli;
+mod cluster;
 mod compat;
 mod conform;
 mod console;

@@ -192,15 +192,24 @@ impl Node {
         self.process.id()
     }
 
-    /// Ends it as a container engine does, and says how it ended.
+    /// Where other nodes gossip with it. To be asked for once.
+    pub(crate) fn heartbeat(&mut self) -> Result<SocketAddr> {
+        self.process.wait_for(Duration::from_secs(20), |line| address_of("heartbeat port ", line))
+    }
+
+    /// Ends it as a container engine does, and says how it ended. One of several hands over first what it masters.
     pub(crate) fn stop(self) -> Result<ExitStatus> {
-        self.process.stop(Signal::TERM, Duration::from_secs(5))
+        self.process.stop(Signal::TERM, Duration::from_secs(20))
     }
 }
 
 /// The address in the line by which a node tells what is open to whom.
 fn service_address(line: &str) -> Option<SocketAddr> {
-    line.split_once("service port ")?.1.split_whitespace().next()?.parse().ok()
+    address_of("service port ", line)
+}
+
+fn address_of(port: &str, line: &str) -> Option<SocketAddr> {
+    line.split_once(port)?.1.split_whitespace().next()?.parse().ok()
 }
 
 /// The program to test: the one that is given, else this checkout's release build, built when it is not new.
