@@ -298,7 +298,7 @@ fn health_asks_over_http() {
 
 /// The result of a write of a large record, or nothing when the node closes the connection instead.
 fn put_large(socket: &mut TcpStream, number: u32) -> Option<ResultCode> {
-    socket.write_all(&put(number, &[7; 100_000])).ok()?;
+    socket.write_all(&put(number, &vec![7; 100_000])).ok()?;
     let mut answer = [0; 30];
     socket.read_exact(&mut answer).ok()?;
     Response::decode(&answer[8..]).expect("well formed").result()

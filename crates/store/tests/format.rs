@@ -34,15 +34,19 @@ fn digest(number: u8) -> Digest {
 fn meta(number: u8) -> Meta {
     Meta {
         generation: u16::from(number) * 300,
-        void_time: if number % 3 == 0 { 0 } else { 0x3000_0000 + u32::from(number) },
-        last_update_ms: if number % 5 == 0 { (1 << 40) + 7 } else { 500_000_000_000 + u64::from(number) },
+        void_time: if number.is_multiple_of(3) { 0 } else { 0x3000_0000 + u32::from(number) },
+        last_update_ms: if number.is_multiple_of(5) {
+            (1 << 40) + 7
+        } else {
+            500_000_000_000 + u64::from(number)
+        },
         set: SetId::new(u16::from(number % 3)).unwrap(),
     }
 }
 
 fn values(number: u8) -> Vec<(Vec<u8>, ParticleType, Vec<u8>)> {
     let kinds = [ParticleType::Integer, ParticleType::String, ParticleType::Blob, ParticleType::Map];
-    let count = if number % 7 == 0 { 20 } else { 1 + number % 4 };
+    let count = if number.is_multiple_of(7) { 20 } else { 1 + number % 4 };
     (0..count)
         .map(|bin| {
             let kind = kinds[usize::from(number + bin) % 4];
@@ -86,7 +90,7 @@ fn write_fixture() {
             bins.push((b"long".to_vec(), ParticleType::Blob, vec![20; 20_000]));
         }
         let bins = bins.iter().map(|(name, kind, value)| BinRef { name, kind: *kind, value });
-        let key = (number % 2 == 0).then_some(KeyRef { kind: 3, bytes: b"the key" });
+        let key = number.is_multiple_of(2).then_some(KeyRef { kind: 3, bytes: b"the key" });
         stripe.put(&digest(number), &meta(number), key, bins).unwrap();
     }
     stripes[stripe_of(digest(10).partition())].remove(&digest(10)).unwrap().unwrap();
@@ -131,7 +135,7 @@ fn the_first_format_is_read_for_ever() {
         assert_eq!(record.is_some(), is_there(number), "record {number}");
         let Some(record) = record else { continue };
         assert_eq!(record.meta(), meta(number), "record {number}");
-        assert_eq!(record.key().is_some(), number % 2 == 0);
+        assert_eq!(record.key().is_some(), number.is_multiple_of(2));
         let expected = values(number);
         let found: Vec<_> =
             record.bins().map(|bin| (bin.name.to_vec(), bin.kind, bin.value.to_vec())).collect();
