@@ -40,9 +40,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 5000)]
     demo_port: u16,
     /// off, error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    #[arg(long, value_name = "LEVEL", default_value = QUIET)]
     log_level: String,
 }
+
+/// Only what somebody should look at; that nodes say farewell to each other when all of them end is not.
+const QUIET: &str = "warn,shipload_server::cluster=error";
 
 /// What a node of the cluster is started with. `first` is the heartbeat port of the first one.
 fn options(args: &Args, number: u8, first: Option<u16>) -> Options {
