@@ -41,11 +41,7 @@ impl World {
         self.hosts.values().find_map(|host| {
             let status = host.node.migration_status(host.namespace());
             let moving = status.sends + status.receives + status.verifies + status.releases > 0;
-            moving.then(|| {
-                let mut lines = host.node.unfinished(host.namespace());
-                lines.truncate(4);
-                format!("{} still moves: {status:?} {lines:?}", host.id)
-            })
+            moving.then(|| format!("{} still moves: {status:?}", host.id))
         })
     }
 
@@ -54,7 +50,9 @@ impl World {
         let began_us = self.now_us;
         while let Some(why) = self.unrest() {
             if self.now_us - began_us > bound_ms * 1000 {
-                self.violate(&format!("no rest after {bound_ms} ms: {why}"));
+                let lines = self.hosts.values().flat_map(|host| host.node.unfinished(host.namespace()));
+                let lines: Vec<String> = lines.take(4).collect();
+                self.violate(&format!("no rest after {bound_ms} ms: {why} {lines:?}"));
                 break;
             }
             if !self.violations.is_empty() {

@@ -125,6 +125,11 @@ impl World {
             Some([]) => Fate::Refused,
             Some(frames) => match answered(frames) {
                 Some(answer) => match answer.code {
+                    // Its master may take it along when it dies: as good as in doubt, but it comes no more.
+                    Some(ResultCode::Ok) if client::is_hasty(record) => {
+                        self.figures.branch("write on its master alone");
+                        return self.ledger.end(token, Fate::Doubtful);
+                    }
                     Some(ResultCode::Ok) => {
                         Fate::Acknowledged { at_us: self.now_us, generation: answer.generation }
                     }

@@ -47,7 +47,7 @@ impl Default for Settings {
             clients: 6,
             pace_us: (1_000, 40_000),
             canary: None,
-            check_every: 200,
+            check_every: 2_000,
         }
     }
 }

@@ -14,6 +14,12 @@ fn a_part_that_served_alone_does_not_replace_the_whole() {
     good(5);
 }
 
+/// A copy that was full in an earlier view, and got no writes any more, answered reads.
+#[test]
+fn a_copy_of_an_earlier_view_answers_no_reads() {
+    good(43);
+}
+
 /// The acting master's writes overwrote newer records in copies that were still to be gathered.
 #[test]
 fn a_copy_that_is_gathered_keeps_what_wins() {
