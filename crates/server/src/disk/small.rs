@@ -181,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = SmallFile::new(folder.path(), "node", 3);
         assert!(file.load().unwrap().is_none());
-        for content in [&b""[..], b"one", &[7; 100_000], b"two"] {
+        for content in [&b""[..], b"one", &vec![7; 100_000], b"two"] {
             file.store(content).unwrap();
             assert_eq!(file.load().unwrap(), Some((3, content.to_vec())));
         }
