@@ -1,7 +1,7 @@
 //! PostgreSQL under load: a cluster of its own in a temporary folder, asked by `psql`.
 //!
-//! Each measurement is one `psql` with a script of many statements. Its backend ends with it, and then the server's
-//! first process knows what processor time it took.
+//! Each measurement is a few runs of `psql` with scripts of many statements. Their backends end with them, and then the
+//! server's first process knows what processor time they took.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -117,13 +117,15 @@ impl Postgres {
         Ok(Work { operations: operations.unsigned_abs(), cpu_seconds: self.cpu_seconds()? - before })
     }
 
-    /// Processor seconds of the server's first process and of all its processes that have ended.
+    /// Processor seconds of the server's first process, of all its processes that have ended, and of those that run.
     fn cpu_seconds(&self) -> Result<f64> {
         let id = self.process.as_ref().context("PostgreSQL does not run")?.id();
-        let text = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-        let (_, fields) = text.rsplit_once(')').context("an odd stat file")?;
-        let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>);
-        let ticks = ticks.sum::<Result<u64, _>>()?;
+        let mut ticks = ticks(id, 4).context("an odd stat file")?;
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let child =
+                entry.file_name().to_string_lossy().parse().ok().filter(|child| parent(*child) == Some(id));
+            ticks += child.and_then(|child| self::ticks(child, 2)).unwrap_or(0);
+        }
         Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
 
@@ -143,6 +145,22 @@ impl Drop for Postgres {
         self.process = None;
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The fields of a process's stat file behind its name.
+fn stat(id: u32) -> Option<Vec<u64>> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(')')?;
+    Some(fields.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect())
+}
+
+fn parent(id: u32) -> Option<u32> {
+    u32::try_from(*stat(id)?.get(1)?).ok()
+}
+
+/// Processor ticks: user and kernel time, and with four fields those of ended children.
+fn ticks(id: u32, fields: usize) -> Option<u64> {
+    Some(stat(id)?.iter().skip(11).take(fields).sum())
 }
 
 fn is_root() -> bool {
