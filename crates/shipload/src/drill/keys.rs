@@ -44,10 +44,10 @@ mod tests {
     #[test]
     fn a_record_is_in_the_partition_that_was_asked_for() {
         for partition in [0, 1, 2047, 4095] {
-            let digest = in_partition(partition, 12).digest;
+            let digest = in_partition(partition, 12).digest();
             assert_eq!(u16::from_le_bytes([digest[0], digest[1]]) % PARTITIONS, partition);
         }
-        assert_ne!(in_partition(5, 1).digest, in_partition(5, 2).digest);
-        assert_ne!(anywhere(1).digest, anywhere(2).digest);
+        assert_ne!(in_partition(5, 1).digest(), in_partition(5, 2).digest());
+        assert_ne!(anywhere(1).digest(), anywhere(2).digest());
     }
 }
