@@ -133,7 +133,7 @@ fn errors_say_what_was_wanted_and_point_at_what_was_found() {
         ("delete from t.s where a = 1", "expected `pk` or `digest`, found `a`", "a"),
         ("delete from t.s", "`truncate` deletes all", ""),
         ("select * from t.s t", "expected the end of the statement", "t"),
-        ("show me", "expected sets, bins, namespaces or nodes", "me"),
+        ("show me", "expected sets, bins, indexes, namespaces or nodes", "me"),
         ("set ttl -2", "expected seconds", "-2"),
     ];
     for (text, wanted, place) in cases {
