@@ -192,13 +192,15 @@ impl Running {
             return;
         }
         tracing::info!("handing over what this node masters");
-        node.set_quiesced(Clock::new(self.shared.start).now(), true);
+        node.prepare_to_leave(Clock::new(self.shared.start).now());
         let began = Instant::now();
         while node.masters_anything() && began.elapsed() < HAND_OVER {
             std::thread::sleep(HAND_OVER_LOOK);
         }
         if node.masters_anything() {
-            tracing::warn!("not everything could be handed over in time; the others take it when this node is gone");
+            tracing::warn!(
+                "not everything could be handed over in time; the others take it when this node is gone"
+            );
             return;
         }
         // Clients look for a new map once a second; until they have it, requests are handed on from here.

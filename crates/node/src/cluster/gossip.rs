@@ -102,6 +102,16 @@ impl Node {
         self.change_attributes(now, out, |before| Attributes { quiesced: before.quiesced, ..attributes });
     }
 
+    /// This node is about to leave: it wants to master nothing, and keeps what it holds.
+    pub fn prepare_to_leave(&self, now: Now) {
+        for namespace in self.namespaces() {
+            if let Some(migration) = namespace.migration.lock().as_mut() {
+                migration.keep_copies();
+            }
+        }
+        self.set_quiesced(now, true);
+    }
+
     /// This node wants to master nothing, or to take its share again.
     pub fn set_quiesced(&self, now: Now, quiesced: bool) {
         let mut out = Outgoing::default();
