@@ -36,7 +36,8 @@ impl Node {
     #[must_use]
     pub fn masters_anything(&self) -> bool {
         let me = self.id();
-        let any = |one: &Namespace| PartitionId::all().any(|partition| one.holdings.is_served_by(me, partition));
+        let any =
+            |one: &Namespace| PartitionId::all().any(|partition| one.holdings.is_served_by(me, partition));
         self.namespaces().iter().any(any)
     }
 
