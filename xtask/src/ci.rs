@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 18] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -43,10 +43,15 @@ const STEPS: [Step; 16] = [
     Step { name: "crash", words: &["xtask", "crash"] },
     Step { name: "documents", words: &["xtask", "docs"] },
     Step { name: "conform", words: &["xtask", "conform"] },
+    Step { name: "conform 3 nodes", words: &["xtask", "conform", "--nodes", "3"] },
+    Step { name: "drills", words: &["xtask", "drill"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
     Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
     Step { name: "bench records", words: &["xtask", "bench", "records", "--seconds", "3", "--rounds", "2"] },
-    Step { name: "bench model", words: &["xtask", "bench", "model", "--records", "100000", "--seconds", "1"] },
+    Step {
+        name: "bench model",
+        words: &["xtask", "bench", "model", "--records", "100000", "--seconds", "1"],
+    },
 ];
 
 /// Runs the steps: `true` when every one succeeded.

@@ -6,7 +6,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench_index, bench_model, bench_records, ci, compat, conform, counter, crash, docs, fuzz, golden, sim, tidy,
+    bench_index, bench_model, bench_records, ci, compat, conform, counter, crash, docs, drill, fuzz, golden,
+    sim, tidy,
 };
 
 /// Typed scripts of the project.
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Deny,
     /// Run the commands of README and docs, and compare what they print
     Docs(docs::Args),
+    /// Run short versions of all failure drills on real processes (minutes)
+    Drill(drill::Args),
     /// Feed arbitrary bytes to all that a stranger reaches (a minute for each target)
     Fuzz(fuzz::Args),
     /// Play recorded answers of a real server against ours (under a minute)

@@ -18,6 +18,7 @@ mod counter;
 mod crash;
 mod deny;
 mod docs;
+mod drill;
 mod fuzz;
 mod golden;
 mod markdown;
@@ -57,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Crash(args) => crash::run(&args),
         Command::Deny => deny::run(),
         Command::Docs(args) => docs::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Sim(args) => sim::run(&args),

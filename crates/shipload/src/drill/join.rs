@@ -71,7 +71,7 @@ fn drill(args: &Args, runtime: &Runtime, wish: &Wish, cluster: &mut Cluster) -> 
     links.push(node.link()?);
     cluster.nodes.insert(number, node);
     let timeline = watch::until_whole(links, usize::from(number), began, PATIENCE)?;
-    let ended = began + timeline.whole;
+    let (inside, ended) = (began + timeline.agreed, began + timeline.whole);
     std::thread::sleep(spell);
     let after = Instant::now();
     let samples = traffic.stop(runtime, Duration::from_millis(args.client.timeout_ms.into()));
@@ -79,8 +79,14 @@ fn drill(args: &Args, runtime: &Runtime, wish: &Wish, cluster: &mut Cluster) -> 
     println!("it is in, by the word of all, after {} ms", timeline.agreed.as_millis());
     println!("all copies are in place after {:.1} s", timeline.whole.as_secs_f64());
     println!("\n                requests    p50, ms    p99, ms  p99.9, ms");
-    for (name, from, to) in [("before", loaded, began), ("meanwhile", began, ended), ("after", ended, after)]
-    {
+    let spans = [
+        ("before", loaded, began),
+        ("meanwhile", began, ended),
+        ("  coming in", began, inside),
+        ("  moving", inside, ended),
+        ("after", ended, after),
+    ];
+    for (name, from, to) in spans {
         let ms = |percent| samples.percentile(from, to, percent).as_secs_f64() * 1000.0;
         let count = samples.count(from, to);
         println!("{name:<12} {count:>11} {:>10.2} {:>10.2} {:>10.2}", ms(50.0), ms(99.0), ms(99.9));

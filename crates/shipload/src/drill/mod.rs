@@ -8,6 +8,7 @@ mod client;
 mod cluster;
 mod failover;
 mod harm;
+mod interrupt;
 mod join;
 mod keys;
 mod network;
@@ -63,6 +64,7 @@ impl Shared {
 
 /// Runs a drill: success when all that it checks holds.
 pub(crate) fn run(drill: &Drill) -> Result<ExitCode> {
+    interrupt::watch()?;
     match drill {
         Drill::Failover(args) => failover::run(args),
         Drill::Soak(args) => soak::run(args),

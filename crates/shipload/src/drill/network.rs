@@ -14,6 +14,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::interrupt;
 use super::place::{self, Place};
 
 /// Letters of the switches.
@@ -48,6 +49,7 @@ impl Network {
         let id = std::process::id();
         let subnet = u8::try_from(id % 200).unwrap_or(0) + 20;
         let network = Network { tag: format!("sl{}", id % 100_000), subnet, switches };
+        interrupt::add_network(network.links(), network.namespaces());
         network.build().context("cannot make a network of namespaces")?;
         Ok(network)
     }
@@ -148,16 +150,31 @@ fn port(number: u8) -> String {
     format!("p{number}")
 }
 
+impl Network {
+    fn links(&self) -> Vec<String> {
+        SWITCHES.map(|letter| self.cable_here(letter)).to_vec()
+    }
+
+    fn namespaces(&self) -> Vec<String> {
+        let switches = SWITCHES.map(|letter| self.switch(letter));
+        switches.into_iter().chain(self.networks()).collect()
+    }
+}
+
 impl Drop for Network {
     fn drop(&mut self) {
-        // With a namespace its cables go, and with them their other ends. What is not there can't be removed.
-        for letter in SWITCHES {
-            let _ = ip(&["link", "del", &self.cable_here(letter)]);
-            let _ = ip(&["netns", "del", &self.switch(letter)]);
-        }
-        for network in self.networks() {
-            let _ = ip(&["netns", "del", &network]);
-        }
+        remove(&self.links(), &self.namespaces());
+    }
+}
+
+/// Removes links and namespaces. With a namespace its cables go, and with them their other ends.
+pub(super) fn remove(links: &[String], namespaces: &[String]) {
+    // What is not there can't be removed.
+    for link in links {
+        let _ = ip(&["link", "del", link]);
+    }
+    for namespace in namespaces {
+        let _ = ip(&["netns", "del", namespace]);
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::interrupt;
 use super::place::Place;
 use crate::info::Link;
 
@@ -89,6 +90,7 @@ impl Node {
     /// Starts it and returns at once.
     pub(super) fn spawn(orders: Orders) -> Result<Node> {
         let child = orders.command()?.spawn().context("cannot start a node")?;
+        interrupt::add_process(child.id());
         Ok(Node { orders, child })
     }
 
@@ -151,6 +153,7 @@ impl Drop for Node {
         // It may have ended already; then there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        interrupt::remove_process(self.child.id());
     }
 }
 

@@ -29,11 +29,6 @@ impl Place {
         SocketAddr::new(self.ip, self.port)
     }
 
-    /// Where other nodes send records.
-    pub(super) fn fabric(self) -> SocketAddr {
-        SocketAddr::new(self.ip, self.port + 1)
-    }
-
     /// Where other nodes gossip.
     pub(super) fn heartbeat(self) -> SocketAddr {
         SocketAddr::new(self.ip, self.port + 2)
@@ -86,7 +81,7 @@ mod tests {
     fn a_place_in_use_is_passed_over() {
         let first = on_loopback(2).unwrap();
         assert_eq!(first.len(), 2);
-        let _held = TcpListener::bind(first[1].fabric()).unwrap();
+        let _held = TcpListener::bind(first[1].heartbeat()).unwrap();
         let second = on_loopback(2).unwrap();
         assert_ne!(first[0].port, second[0].port);
         assert_eq!(first[0].heartbeat().port(), first[0].service().port() + 2);

@@ -30,7 +30,7 @@ pub(super) fn until_whole(
 ) -> Result<Timeline> {
     let (mut detected, mut agreed) = (None, None);
     loop {
-        let said: Vec<Said> = links.iter_mut().filter_map(|link| ask(link)).collect();
+        let said: Vec<Said> = links.iter_mut().filter_map(ask).collect();
         let now = since.elapsed();
         if said.iter().any(|one| one.number("cluster_size") == size as u64) {
             detected.get_or_insert(now);

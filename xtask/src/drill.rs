@@ -1,0 +1,57 @@
+//! `cargo xtask drill`: short versions of all drills of `shipload drill`, on real processes.
+//!
+//! The drills judge themselves: nothing acknowledged is lost, conflicts end as the policy says, a node that comes back
+//! is sent what changed, nobody is accused on busy processors. No figure is compared with a wish here; a busy machine
+//! may be slow.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+/// Words after `shipload drill`.
+const DRILLS: [&[&str]; 8] = [
+    &["failover", "--rounds", "3", "--records", "10000"],
+    &["failover", "--how", "stop", "--rounds", "1", "--records", "10000"],
+    &["failover", "--how", "cut", "--rounds", "1", "--records", "10000"],
+    &["join", "--records", "50000", "--seconds", "3"],
+    &["restart", "--records", "50000"],
+    &["split", "--records", "1200"],
+    &["split", "--records", "1200", "--policy", "generation"],
+    &["soak", "--minutes", "0.5"],
+];
+
+/// Which drills, and of which program.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only drills whose words contain this text
+    #[arg(long)]
+    only: Option<String>,
+    /// The program to test; the release build of this checkout when not given
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// Runs them one after the other: `true` when all hold.
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let binary = process::binary(args.binary.as_ref())?;
+    let mut failed = Vec::new();
+    for words in DRILLS {
+        let line = words.join(" ");
+        if args.only.as_ref().is_some_and(|only| !line.contains(only.as_str())) {
+            continue;
+        }
+        println!("\n--> shipload drill {line}");
+        let status = Command::new(&binary).arg("drill").args(words).status();
+        let status = status.with_context(|| format!("cannot run {}", binary.display()))?;
+        if !status.success() {
+            failed.push(line);
+        }
+    }
+    for line in &failed {
+        eprintln!("failed: shipload drill {line}");
+    }
+    Ok(failed.is_empty())
+}
