@@ -1,6 +1,6 @@
 //! Two members in virtual time, over a network that a test cuts for a while.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test")]
 
 use shipload_cluster::membership::{Effect, Membership, Settings};
 use shipload_cluster::{Attributes, ClusterName, Incarnation, NodeId};
