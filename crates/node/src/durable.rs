@@ -51,7 +51,9 @@ impl Namespace {
         let kept = volume.kept()?;
         self.durable.kept_sets.store(kept.sets.len(), Ordering::Release);
         self.restore(kept);
-        volume.set_write_cache_bytes(self.config.number(NamespaceKey::MaxWriteCache));
+        // Digests are uniform, so the blocks of all stripes fill at about the same time: two rounds of them must fit.
+        let two_rounds = (2 * STRIPE_COUNT * volume.slot_bytes()) as u64;
+        volume.set_write_cache_bytes(self.config.number(NamespaceKey::MaxWriteCache).max(two_rounds));
         let log = log_config(&self.config);
         for (number, stripe) in (0..).zip(0..STRIPE_COUNT) {
             self.put_shard(stripe, Shard::new(Stripe::attached(number, log, Arc::clone(&volume))));
