@@ -23,6 +23,7 @@ impl Migration {
     ) {
         self.view = view;
         self.frozen = false;
+        self.rests = false;
         self.led.clear();
         self.waiting.clear();
         self.delayed.clear();
@@ -91,9 +92,8 @@ impl Migration {
         };
         // A partial copy is the best there is when nobody has anything that it lacks.
         let full = version.full || gathers.is_empty();
-        let withheld = |node: &&NodeId| {
-            duty.lacked.contains(node) || gathers.iter().any(|(other, _)| other == *node)
-        };
+        let withheld =
+            |node: &&NodeId| duty.lacked.contains(node) || gathers.iter().any(|(other, _)| other == *node);
         let withheld = duty.fills.iter().filter(withheld).copied().collect();
         let is_fresh = duty.source.is_none();
         let verified = |node: &NodeId| !is_fresh && duty.owners.contains(node);

@@ -88,6 +88,8 @@ pub struct Migration {
     pub(super) frozen: bool,
     /// This node is about to leave for a while: what it holds stays with it.
     pub(super) keeping: bool,
+    /// Nothing was left to do, and nothing has happened since.
+    pub(super) rests: bool,
     pub(super) rounds: u32,
 }
 
@@ -116,6 +118,7 @@ impl Migration {
             strays: BTreeMap::new(),
             frozen: false,
             keeping: false,
+            rests: false,
             rounds: 0,
         }
     }
@@ -187,14 +190,17 @@ impl Migration {
 
     /// Whether nothing is left to do: [`Migration::remaining`], but cheap while there is much.
     #[must_use]
-    pub fn is_at_rest(&self) -> bool {
+    pub fn is_at_rest(&mut self) -> bool {
         let done = |led: &Led| {
             led.fills.is_empty()
                 && led.gathers.is_empty()
                 && led.verifies.is_empty()
                 && led.releases.is_empty()
         };
-        self.unfilled.is_empty() && self.strays.is_empty() && self.led.values().all(done)
+        // Nothing but a view, a message or an entry makes new work.
+        self.rests =
+            self.rests || self.unfilled.is_empty() && self.strays.is_empty() && self.led.values().all(done);
+        self.rests
     }
 
     /// What is under way, for people: one line for each comparison.
@@ -220,6 +226,7 @@ impl Migration {
             return;
         };
         let partition = at.partition;
+        self.rests = false;
         match message {
             Message::Ask { round, filling, .. } => {
                 self.on_ask(now_ms, at, from, *round, *filling, ground, effects);
@@ -262,6 +269,7 @@ impl Migration {
         ground: &mut dyn Ground,
         effects: &mut Effects,
     ) {
+        self.rests = false;
         match item {
             Item::Filling(version) => self.on_version(partition, version, false, effects),
             Item::Full(version) => self.on_version(partition, version, true, effects),
@@ -278,6 +286,7 @@ impl Migration {
         ground: &mut dyn Ground,
         effects: &mut Effects,
     ) {
+        self.rests = false;
         let of_partition = (partition, NodeId(0))..=(partition, NodeId(u64::MAX));
         let peers: Vec<_> = self.tasks.range(of_partition).map(|(key, _)| *key).collect();
         for key in peers {
