@@ -1,4 +1,7 @@
 //! Seeds that once found something, by what they found. Each must stay good, and go the same way twice.
+//!
+//! A seed's life changes whenever the simulator draws otherwise, so a seed alone is a weak guard: what it found has a test
+//! of its own in room `cluster` where that was possible.
 
 use shipload_sim::life::live;
 
