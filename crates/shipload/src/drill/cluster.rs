@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::interrupt;
 use super::node::{Node, Orders};
 use super::place::{self, Place};
 use crate::info::Link;
@@ -45,6 +46,7 @@ impl Directory {
     pub(super) fn create(keep: bool) -> Result<Directory> {
         let path = std::env::temp_dir().join(format!("shipload-drill-{}", std::process::id()));
         std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        interrupt::add_directory(path.clone());
         Ok(Directory { path, keep })
     }
 

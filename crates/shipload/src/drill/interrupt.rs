@@ -1,8 +1,9 @@
-//! An interrupted drill leaves nothing behind: no processes, no networks.
+//! An interrupted drill leaves nothing behind: no processes, no networks, no files.
 //!
 //! Values of this program are not dropped when a signal ends it, so what would outlive it is on a list here.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
@@ -16,14 +17,19 @@ use super::network;
 const STATUS: i32 = 130;
 
 /// What has to go when this program goes.
-static LEFT: Mutex<Left> =
-    Mutex::new(Left { processes: BTreeSet::new(), links: Vec::new(), networks: Vec::new() });
+static LEFT: Mutex<Left> = Mutex::new(Left {
+    processes: BTreeSet::new(),
+    links: Vec::new(),
+    networks: Vec::new(),
+    directories: Vec::new(),
+});
 
 #[derive(Debug)]
 struct Left {
     processes: BTreeSet<u32>,
     links: Vec<String>,
     networks: Vec<String>,
+    directories: Vec<PathBuf>,
 }
 
 fn left(edit: impl FnOnce(&mut Left)) {
@@ -38,6 +44,11 @@ pub(super) fn add_process(id: u32) {
 /// It is gone.
 pub(super) fn remove_process(id: u32) {
     left(|left| left.processes.retain(|one| *one != id));
+}
+
+/// A directory was made.
+pub(super) fn add_directory(path: PathBuf) {
+    left(|left| left.directories.push(path));
 }
 
 /// Links and network namespaces that are about to be made.
@@ -61,6 +72,10 @@ pub(super) fn watch() -> Result<()> {
                     i32::try_from(*id).ok().and_then(Pid::from_raw).map(|id| kill_process(id, Signal::KILL));
             }
             network::remove(&left.links, &left.networks);
+            for path in &left.directories {
+                // What can't be removed is the system's to clean up.
+                let _ = std::fs::remove_dir_all(path);
+            }
             eprintln!("interrupted; its nodes are gone");
             std::process::exit(STATUS);
         }
