@@ -134,7 +134,8 @@ impl Signals {
     fn catch() -> io::Result<Signals> {
         let (arrived, sender) = UnixStream::pair()?;
         arrived.set_read_timeout(Some(LOOK_EVERY))?;
-        let signals = Signals { stop: Arc::default(), terminate: Arc::default(), reopen: Arc::default(), arrived };
+        let signals =
+            Signals { stop: Arc::default(), terminate: Arc::default(), reopen: Arc::default(), arrived };
         for signal in [SIGTERM, SIGINT] {
             // Order matters: the second signal finds the flag set and ends the process at once.
             let status = i32::from(Exit::Impatient.status());

@@ -10,5 +10,5 @@ mod frames;
 mod idle;
 mod limits;
 mod pressure;
-mod storage;
 mod stopping;
+mod storage;
