@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -44,6 +44,7 @@ const STEPS: [Step; 18] = [
     Step { name: "documents", words: &["xtask", "docs"] },
     Step { name: "conform", words: &["xtask", "conform"] },
     Step { name: "conform 3 nodes", words: &["xtask", "conform", "--nodes", "3"] },
+    Step { name: "sim", words: &["xtask", "sim", "--seeds", "500"] },
     Step { name: "drills", words: &["xtask", "drill"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
     Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
