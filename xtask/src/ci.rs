@@ -43,7 +43,10 @@ const STEPS: [Step; 19] = [
     Step { name: "crash", words: &["xtask", "crash"] },
     Step { name: "documents", words: &["xtask", "docs"] },
     Step { name: "conform", words: &["xtask", "conform"] },
-    Step { name: "conform 3 nodes", words: &["xtask", "conform", "--nodes", "3"] },
+    Step {
+        name: "conform 3 nodes",
+        words: &["xtask", "conform", "--nodes", "3", "src::cluster", "client", "src::scan", "src::query"],
+    },
     Step { name: "sim", words: &["xtask", "sim", "--seeds", "500"] },
     Step { name: "drills", words: &["xtask", "drill"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
