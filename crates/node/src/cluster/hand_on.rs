@@ -5,8 +5,8 @@
 
 use super::batch_rows::Foreign;
 use super::deferred::Deferred;
-use super::outgoing::Requester;
-use super::parking::Answer;
+use super::outgoing::{Outgoing, Requester};
+use super::parking::{Answer, Ticket};
 use crate::batch;
 use crate::namespace::Namespace;
 use crate::node::Node;
@@ -100,6 +100,11 @@ impl Node {
             return Executed::Done { timing: None };
         }
         self.park_with(worker, answer, Some(batch::TIMING), now, out)
+    }
+
+    /// A request that was handed on under this number could not be sent: it is answered as not available.
+    pub fn refuse_handed_on(&self, id: u64, out: &mut Outgoing) {
+        self.cluster.parking.answered(Ticket(id), &[], out);
     }
 
     fn defer(

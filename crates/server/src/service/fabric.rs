@@ -5,6 +5,7 @@
 //! connections.
 
 use super::crew::Mail;
+use super::desk::Desk;
 use super::event_loop::EventLoop;
 use super::link::{Link, LinkEnd, Way};
 use mio::event::Event;
@@ -165,19 +166,26 @@ impl EventLoop {
         }
     }
 
-    /// Puts a message on the link to a node, which is made if there is none. Without a way to the node it is lost.
-    pub(super) fn send_to_node(&mut self, to: NodeId, message: &Message<'_>) {
+    /// Puts a message on the link to a node, which is made if there is none. False without a way to the node: then the
+    /// message is lost.
+    pub(super) fn send_to_node(&mut self, to: NodeId, message: &Message<'_>) -> bool {
         let slot = match self.links.outgoing.get(&to) {
             Some(slot) => *slot,
             None => match self.open_link(to) {
                 Some(slot) => slot,
-                None => return,
+                None => return false,
             },
         };
-        let Some(link) = self.links.all.get_mut(slot) else { return };
+        let Some(link) = self.links.all.get_mut(slot) else { return false };
         match link.push(message) {
-            Ok(()) => self.mark_dirty(slot),
-            Err(end) => self.end_link(slot, &end),
+            Ok(()) => {
+                self.mark_dirty(slot);
+                true
+            }
+            Err(end) => {
+                self.end_link(slot, &end);
+                false
+            }
         }
     }
 
@@ -229,7 +237,12 @@ impl EventLoop {
     /// Sends messages and gives answers.
     pub(super) fn carry_out(&mut self, mut outgoing: Outgoing) {
         for (to, message) in outgoing.fabric.drain(..) {
-            self.send_to_node(to, &message);
+            let sent = self.send_to_node(to, &message);
+            if let (false, Message::Proxy { id, .. }) = (sent, message) {
+                // Surely not executed anywhere: the client may try again at once, and need not wait until it is too late.
+                let Desk { shared, worker, .. } = &mut self.desk;
+                shared.node.refuse_handed_on(id, &mut worker.outgoing);
+            }
         }
         for reply in outgoing.replies.drain(..) {
             match reply.requester {
