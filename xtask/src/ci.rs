@@ -47,7 +47,7 @@ const STEPS: [Step; 19] = [
         name: "conform 3 nodes",
         words: &["xtask", "conform", "--nodes", "3", "src::cluster", "client", "src::scan", "src::query"],
     },
-    Step { name: "sim", words: &["xtask", "sim", "--seeds", "500"] },
+    Step { name: "sim", words: &["xtask", "sim", "--seeds", "200"] },
     Step { name: "drills", words: &["xtask", "drill"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
     Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
