@@ -20,6 +20,12 @@ impl Now {
         u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
+    /// Whole milliseconds on the monotonic clock: the time that the cluster's machines reckon with.
+    #[must_use]
+    pub fn mono_ms(self) -> u64 {
+        self.mono_ns / 1_000_000
+    }
+
     /// Whole milliseconds since 2010-01-01, the unit of last-update times.
     #[must_use]
     pub fn since_2010_ms(self) -> u64 {

@@ -10,12 +10,11 @@ use crate::node::Node;
 use crate::now::Now;
 use shipload_cluster::replication::{Effect, Effects, WriteId};
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
 impl Node {
     /// Does effects in order, and those that come of them. No lock may be held.
     pub(crate) fn act(&self, namespace: &Namespace, effects: Effects, now: Now, out: &mut Outgoing) {
-        let now_ms = now.mono_ns / 1_000_000;
+        let now_ms = now.mono_ms();
         let mut todo = VecDeque::from(effects);
         while let Some(effect) = todo.pop_front() {
             match effect {
@@ -36,8 +35,7 @@ impl Node {
                     self.cluster.map_moved();
                 }
                 Effect::Drop(partition) => {
-                    let dropped = drop_partition(&mut namespace.stripe_of(partition), partition);
-                    namespace.holdings.dropped.fetch_add(dropped, Ordering::Relaxed);
+                    drop_partition(&mut namespace.stripe_of(partition), partition);
                 }
                 Effect::Master { partition, master } => {
                     namespace.holdings.set_master(partition, master);

@@ -82,7 +82,7 @@ impl Node {
         now: Now,
         out: &mut Outgoing,
     ) {
-        let now_ms = now.mono_ns / 1_000_000;
+        let now_ms = now.mono_ms();
         match news {
             News::Up { node, incarnation, attributes } => {
                 let wish = (attributes.rack, attributes.quiesced);
@@ -114,7 +114,7 @@ impl Node {
         now: Now,
         out: &mut Outgoing,
     ) {
-        let now_ms = now.mono_ns / 1_000_000;
+        let now_ms = now.mono_ms();
         match effect {
             agreement::Effect::Send { to, message } => {
                 let mut bytes = Vec::new();

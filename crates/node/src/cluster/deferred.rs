@@ -2,12 +2,10 @@
 
 use super::Cluster;
 use super::outgoing::{Outgoing, Reply, Requester};
-use super::parking::Ticket;
 use crate::node::Node;
 use crate::now::Now;
 use crate::peer::{Executed, Peer};
 use crate::worker::Worker;
-use shipload_cluster::fabric::Message;
 use shipload_wire::code::ResultCode;
 use shipload_wire::{Cut, Limits, frame, reply};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -72,12 +70,14 @@ impl Node {
                     continue;
                 }
             }
-            self.deliver(requester, answer, now, out);
+            let began_mono_ns = now.mono_ns;
+            let reply = Reply { requester, frames: answer, timing: None, began_mono_ns };
+            self.cluster.parking.deliver(reply, out);
         }
         out.append(&mut worker.outgoing);
     }
 
-    /// Executes the frame of somebody who is answered by [`Node::deliver`]; true when the answer comes later.
+    /// Executes the frame of somebody who has no connection here; true when the answer comes later.
     pub(super) fn execute_for(
         &self,
         worker: &mut Worker,
@@ -98,23 +98,6 @@ impl Node {
             Executed::Query(_) | Executed::Close => {
                 answer.clear();
                 false
-            }
-        }
-    }
-
-    /// Gives somebody an answer.
-    pub(super) fn deliver(&self, requester: Requester, frames: Vec<u8>, now: Now, out: &mut Outgoing) {
-        match requester {
-            Requester::Nobody => {}
-            Requester::Client { .. } => {
-                let began_mono_ns = now.mono_ns;
-                out.replies.push(Reply { requester, frames, timing: None, began_mono_ns });
-            }
-            Requester::Node { node, id, .. } if node == self.id() => {
-                self.cluster.parking.answered(Ticket(id), &frames, out);
-            }
-            Requester::Node { node, id, .. } => {
-                out.fabric.push((node, Message::ProxyReply { id, frames: frames.into() }));
             }
         }
     }

@@ -1,8 +1,7 @@
 //! Messages of other nodes come in here.
 
-use super::control::Control;
 use super::ground::NamespaceGround;
-use super::outgoing::{ClusterNotice, Requester};
+use super::outgoing::{ClusterNotice, Reply, Requester};
 use super::parking::Ticket;
 use super::records::StripeRecords;
 use super::shard::Arrived;
@@ -19,20 +18,18 @@ impl Node {
     /// A message of another node arrived. What comes of it is in [`Worker::outgoing`] after
     /// [`Node::end_fabric_turn`], which must be called after the last message of a turn.
     pub fn on_fabric(&self, worker: &mut Worker, from: NodeId, message: Message<'_>, now: Now) {
-        let now_ms = now.mono_ns / 1_000_000;
+        let now_ms = now.mono_ms();
         match message {
             Message::Hello(_) => {}
             Message::Agreement(bytes) => match agreement::Message::decode(&bytes) {
                 Ok(message) => self.with_control(now, &mut worker.outgoing, |control, pass| {
-                    let Control { agreement, .. } = control;
-                    agreement.on_message(now_ms, from, message, &mut pass.agreement);
+                    control.agreement.on_message(now_ms, from, message, &mut pass.agreement);
                 }),
                 Err(error) => malformed(worker, from, &error.to_string()),
             },
             Message::Metadata(bytes) => match metadata::Message::decode(&bytes) {
                 Ok(message) => self.with_control(now, &mut worker.outgoing, |control, pass| {
-                    let Control { metadata, .. } = control;
-                    metadata.on_message(now_ms, from, message, &mut pass.metadata);
+                    control.metadata.on_message(now_ms, from, message, &mut pass.metadata);
                 }),
                 Err(error) => malformed(worker, from, &error.to_string()),
             },
@@ -40,9 +37,9 @@ impl Node {
                 let requester = Requester::Node { node: from, id, hops };
                 let mut answer = Vec::new();
                 if !self.execute_for(worker, requester, &frame, now, &mut answer) {
-                    let mut outgoing = std::mem::take(&mut worker.outgoing);
-                    self.deliver(requester, answer, now, &mut outgoing);
-                    worker.outgoing.append(&mut outgoing);
+                    let began_mono_ns = now.mono_ns;
+                    let reply = Reply { requester, frames: answer, timing: None, began_mono_ns };
+                    self.cluster.parking.deliver(reply, &mut worker.outgoing);
                 }
             }
             Message::ProxyReply { id, frames } => {
@@ -99,7 +96,7 @@ impl Node {
             for stripe in namespace.holdings.active() {
                 let effects = worker.waiting.effects_of(namespace.index);
                 if let Some(streams) = namespace.stripe_at(stripe).streams() {
-                    streams.replication.on_link(now.mono_ns / 1_000_000, peer, effects);
+                    streams.replication.on_link(now.mono_ms(), peer, effects);
                 }
             }
         }
@@ -125,7 +122,7 @@ impl Node {
         let (stripe, Some(streams)) = shard.split() else { return };
         let effects = worker.waiting.effects_of(namespace.index);
         let mut records = StripeRecords { namespace, stripe };
-        streams.replication.on_message(now.mono_ns / 1_000_000, from, message, &mut records, effects);
+        streams.replication.on_message(now.mono_ms(), from, message, &mut records, effects);
         let view = streams.replication.view();
         let arrived = effects.extract_if(.., |effect| matches!(effect, Effect::Arrived { .. }));
         for effect in arrived {
@@ -154,7 +151,7 @@ impl Node {
         for Arrived { view, partition, from, item } in arrived {
             if view == migration.view() {
                 let mut ground = NamespaceGround { namespace };
-                migration.on_item(now.mono_ns / 1_000_000, partition, from, &item, &mut ground, &mut effects);
+                migration.on_item(now.mono_ms(), partition, from, &item, &mut ground, &mut effects);
             }
         }
         worker.waiting.effects_of(namespace.index).append(&mut effects);

@@ -40,7 +40,7 @@ impl Node {
         let mut request = Vec::with_capacity(frame::HEADER_SIZE + body.len());
         request.extend_from_slice(&frame::header(frame::MESSAGE, body.len()));
         request.extend_from_slice(body);
-        match self.next_hop(worker, namespace, partition) {
+        match self.next_hop(worker, namespace.holdings.master(partition)) {
             Some((master, hops)) => {
                 let ticket = worker.waiting.wait(self);
                 let message = Message::Proxy { id: ticket.0, hops, frame: request.into() };
@@ -52,19 +52,10 @@ impl Node {
         }
     }
 
-    /// Whom to hand a request for a partition to; none when it should wait here.
-    pub(super) fn next_hop(
-        &self,
-        worker: &Worker,
-        namespace: &Namespace,
-        partition: PartitionId,
-    ) -> Option<(NodeId, u8)> {
-        let hops = match worker.waiting.requester {
-            Requester::Node { hops, .. } => hops,
-            Requester::Nobody | Requester::Client { .. } => 0,
-        };
-        let master = namespace.holdings.master(partition)?;
-        (master != self.id() && hops < HOPS_MAX).then_some((master, hops + 1))
+    /// Whether a request goes on to this master, and how often it was handed on then; none when it should wait here.
+    fn next_hop(&self, worker: &Worker, master: Option<NodeId>) -> Option<(NodeId, u8)> {
+        let hops = worker.waiting.requester.hops();
+        master.filter(|master| *master != self.id() && hops < HOPS_MAX).map(|master| (master, hops + 1))
     }
 
     /// Hands some rows of a batch on, each to the master of its partition, and parks the answer until all are back.
@@ -77,15 +68,12 @@ impl Node {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Executed {
-        let hops = match worker.waiting.requester {
-            Requester::Node { hops, .. } => hops,
-            Requester::Nobody | Requester::Client { .. } => 0,
-        };
+        let hops = worker.waiting.requester.hops();
         for (master, request) in foreign.into_requests(filter) {
             let ticket = worker.waiting.wait(self);
-            match master.filter(|master| *master != self.id() && hops < HOPS_MAX) {
-                Some(master) => {
-                    let message = Message::Proxy { id: ticket.0, hops: hops + 1, frame: request.into() };
+            match self.next_hop(worker, master) {
+                Some((master, hops)) => {
+                    let message = Message::Proxy { id: ticket.0, hops, frame: request.into() };
                     worker.outgoing.fabric.push((master, message));
                 }
                 None => {

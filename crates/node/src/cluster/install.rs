@@ -27,7 +27,7 @@ impl Node {
                 let settings = self.migration_settings(namespace);
                 migration.set_settings(migration::Settings { keeps_released: leaving, ..settings });
                 let mut ground = NamespaceGround { namespace };
-                migration.on_view(now.mono_ns / 1_000_000, key, duties, &mut ground, &mut effects);
+                migration.on_view(now.mono_ms(), key, duties, &mut ground, &mut effects);
             }
             self.act(namespace, effects, now, out);
         }

@@ -72,7 +72,7 @@ impl Node {
         if control.is_some() {
             return;
         }
-        let (me, now_ms) = (self.id(), now.mono_ns / 1_000_000);
+        let (me, now_ms) = (self.id(), now.mono_ms());
         for namespace in self.namespaces() {
             let versions = join.inventory.namespace(&namespace.name).into_iter().flat_map(|held| held.held());
             let versions: BTreeMap<_, _> =
@@ -147,7 +147,7 @@ impl Node {
     pub(crate) fn recluster(&self, now: Now) -> bool {
         let mut wanted = !self.cluster.is_joined();
         self.with_control_later(now, |control, pass| {
-            wanted = control.agreement.recluster(now.mono_ns / 1_000_000, &mut pass.agreement);
+            wanted = control.agreement.recluster(now.mono_ms(), &mut pass.agreement);
         });
         wanted
     }

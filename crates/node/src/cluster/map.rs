@@ -29,8 +29,6 @@ pub(crate) struct Holdings {
     active: AtomicU64,
     /// Nothing was left to migrate at the last look.
     pub(super) settled: AtomicBool,
-    /// Records that were dropped because their partitions belong to others.
-    pub(crate) dropped: AtomicU64,
 }
 
 impl Default for Holdings {
@@ -41,7 +39,6 @@ impl Default for Holdings {
             inventory: RwLock::default(),
             active: AtomicU64::new(0),
             settled: AtomicBool::new(false),
-            dropped: AtomicU64::new(0),
         }
     }
 }

@@ -64,6 +64,16 @@ pub enum Requester {
     },
 }
 
+impl Requester {
+    /// How often the request was handed on already.
+    pub(super) fn hops(self) -> u8 {
+        match self {
+            Requester::Node { hops, .. } => hops,
+            Requester::Nobody | Requester::Client { .. } => 0,
+        }
+    }
+}
+
 /// The answer of a request that was parked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {

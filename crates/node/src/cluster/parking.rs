@@ -154,13 +154,19 @@ impl Parking {
 
     fn answer(&self, parked: Parked, out: &mut Outgoing) {
         let Parked { requester, timing, began_mono_ns, .. } = parked;
-        let frames = parked.frames();
-        match requester {
+        self.deliver(Reply { requester, frames: parked.frames(), timing, began_mono_ns }, out);
+    }
+
+    /// Gives somebody an answer, wherever he is.
+    pub(super) fn deliver(&self, reply: Reply, out: &mut Outgoing) {
+        match reply.requester {
             Requester::Nobody => {}
-            Requester::Client { .. } => out.replies.push(Reply { requester, frames, timing, began_mono_ns }),
-            Requester::Node { node, id, .. } if node == self.me => self.answered(Ticket(id), &frames, out),
+            Requester::Client { .. } => out.replies.push(reply),
+            Requester::Node { node, id, .. } if node == self.me => {
+                self.answered(Ticket(id), &reply.frames, out);
+            }
             Requester::Node { node, id, .. } => {
-                out.fabric.push((node, Message::ProxyReply { id, frames: frames.into() }));
+                out.fabric.push((node, Message::ProxyReply { id, frames: reply.frames.into() }));
             }
         }
     }

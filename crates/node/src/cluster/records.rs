@@ -92,14 +92,11 @@ fn first_of(partition: PartitionId, bucket: u8) -> Digest {
 }
 
 /// Removes all records of a partition.
-pub(super) fn drop_partition(stripe: &mut Stripe, partition: PartitionId) -> u64 {
-    let mut dropped = 0;
+pub(super) fn drop_partition(stripe: &mut Stripe, partition: PartitionId) {
     let first = |stripe: &Stripe| stripe.scan(partition, None).next().map(|record| record.digest());
     while let Some(digest) = first(stripe) {
         if stripe.remove(&digest).is_err() {
-            break;
+            return;
         }
-        dropped += 1;
     }
-    dropped
 }

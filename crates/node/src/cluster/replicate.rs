@@ -11,11 +11,6 @@ use shipload_value::Digest;
 const IMAGE_BYTES: usize = 256;
 
 impl Place<'_> {
-    /// The time that machines reckon with, in milliseconds.
-    pub(crate) fn mono_ms(&self) -> u64 {
-        self.now.mono_ns / 1_000_000
-    }
-
     /// Tells the other holders of the partition what became of a record. Call it under the lock that it was changed
     /// under. The request under way waits for them, as far as `commit` says.
     pub(crate) fn replicate(&self, worker: &mut Worker, shard: &mut Shard, digest: &Digest, commit: Commit) {
@@ -34,7 +29,7 @@ impl Place<'_> {
         };
         let commit = if worker.waiting.may_wait() { commit } else { Commit::Master };
         let effects = worker.waiting.effects_of(self.namespace.index);
-        let (id, done) = streams.replication.on_write(self.mono_ms(), digest, change, commit, effects);
+        let (id, done) = streams.replication.on_write(self.now.mono_ms(), digest, change, commit, effects);
         self.namespace.holdings.mark_active(digest.partition());
         if !done {
             let ticket = worker.waiting.wait(self.node);

@@ -30,7 +30,7 @@ impl Node {
         if !self.cluster.is_joined() {
             return now.mono_ns.saturating_add(IDLE_NS);
         }
-        let now_ms = now.mono_ns / 1_000_000;
+        let now_ms = now.mono_ms();
         // Out of the queue under control's lock, so that news keep their order.
         let mut more = true;
         while more {
@@ -70,7 +70,7 @@ impl Node {
 
     /// Whether anything is on its way.
     fn tick_namespace(&self, namespace: &Namespace, now: Now, out: &mut Outgoing) -> bool {
-        let now_ms = now.mono_ns / 1_000_000;
+        let now_ms = now.mono_ms();
         let mut effects = Effects::new();
         let mut busy = false;
         for stripe in namespace.holdings.active() {
