@@ -192,7 +192,7 @@ impl Running {
             return;
         }
         tracing::info!("handing over what this node masters");
-        node.prepare_to_leave(Clock::new(self.shared.start).now());
+        node.set_quiesced(Clock::new(self.shared.start).now(), true);
         let began = Instant::now();
         while node.masters_anything() && began.elapsed() < HAND_OVER {
             std::thread::sleep(HAND_OVER_LOOK);

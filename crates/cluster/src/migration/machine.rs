@@ -86,8 +86,6 @@ pub struct Migration {
     /// Copies here that the view's inventories did not know of, with when their masters were last asked.
     pub(super) strays: BTreeMap<PartitionId, u64>,
     pub(super) frozen: bool,
-    /// This node is about to leave for a while: what it holds stays with it.
-    pub(super) keeping: bool,
     /// Nothing was left to do, and nothing has happened since.
     pub(super) rests: bool,
     pub(super) rounds: u32,
@@ -117,7 +115,6 @@ impl Migration {
             unfilled: BTreeSet::new(),
             strays: BTreeMap::new(),
             frozen: false,
-            keeping: false,
             rests: false,
             rounds: 0,
         }
@@ -149,12 +146,6 @@ impl Migration {
     /// given up ([`Migration::thaw`]).
     pub fn freeze(&mut self) {
         self.frozen = true;
-    }
-
-    /// From now on nothing is dropped, though others hold all of it: this node is about to leave, and when it comes back
-    /// only what has changed shall travel.
-    pub fn keep_copies(&mut self) {
-        self.keeping = true;
     }
 
     /// See [`Migration::freeze`].

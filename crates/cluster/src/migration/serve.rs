@@ -117,7 +117,7 @@ impl Migration {
         let partition = at.partition;
         let Some(duty) = self.duties.get(&partition) else { return };
         let is_extra = duty.rightful() == from && !duty.owners.contains(&self.me);
-        if !is_extra || self.frozen || self.keeping || self.led.contains_key(&partition) {
+        if !is_extra || self.frozen || self.led.contains_key(&partition) {
             return;
         }
         self.strays.remove(&partition);

@@ -24,7 +24,7 @@ impl Node {
         self.with_control_later(now, |control, pass| {
             let value = value.map(<[u8]>::to_vec);
             // Too long a name or value stays on this node; limits of the commands are below those of metadata.
-            let _ = control.metadata.set(now.mono_ns / 1_000_000, name, value, &mut pass.metadata);
+            let _ = control.metadata.set(now.mono_ms(), name, value, &mut pass.metadata);
         });
     }
 

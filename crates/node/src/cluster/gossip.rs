@@ -62,14 +62,14 @@ impl Node {
     /// A datagram came to the heartbeat port.
     pub fn on_datagram(&self, now: Now, from: SocketAddr, bytes: &[u8], out: &mut Outgoing) {
         self.with_gossip(out, |membership, effects| {
-            membership.on_datagram(now.mono_ns / 1_000_000, from, bytes, effects);
+            membership.on_datagram(now.mono_ms(), from, bytes, effects);
         });
     }
 
     /// Time has passed for gossip. Call it at the time that it answers, on the monotonic clock in nanoseconds, or
     /// earlier; call it after the datagrams that have arrived.
     pub fn gossip_tick(&self, now: Now, out: &mut Outgoing) -> u64 {
-        let now_ms = now.mono_ns / 1_000_000;
+        let now_ms = now.mono_ms();
         let doubts = std::mem::take(&mut *self.cluster.doubts.lock());
         out.datagrams.append(&mut self.cluster.datagrams.lock());
         let mut wake_ms = u64::MAX;
@@ -86,30 +86,13 @@ impl Node {
     /// The addresses that all seeds have now.
     pub fn set_candidates(&self, now: Now, addresses: &[SocketAddr], out: &mut Outgoing) {
         self.with_gossip(out, |membership, effects| {
-            membership.set_seeds(now.mono_ns / 1_000_000, addresses, effects);
-        });
-    }
-
-    /// One more address where a node may be.
-    pub fn add_candidate(&self, now: Now, address: SocketAddr, out: &mut Outgoing) {
-        self.with_gossip(out, |membership, effects| {
-            membership.announce(now.mono_ns / 1_000_000, address, effects);
+            membership.set_seeds(now.mono_ms(), addresses, effects);
         });
     }
 
     /// This node tells something else of itself from now on. What was wished for at run time stays.
     pub fn set_attributes(&self, now: Now, attributes: Attributes, out: &mut Outgoing) {
         self.change_attributes(now, out, |before| Attributes { quiesced: before.quiesced, ..attributes });
-    }
-
-    /// This node is about to leave: it wants to master nothing, and keeps what it holds.
-    pub fn prepare_to_leave(&self, now: Now) {
-        for namespace in self.namespaces() {
-            if let Some(migration) = namespace.migration.lock().as_mut() {
-                migration.keep_copies();
-            }
-        }
-        self.set_quiesced(now, true);
     }
 
     /// This node wants to master nothing, or to take its share again.
@@ -125,7 +108,7 @@ impl Node {
             let before = membership.attributes().clone();
             let after = change(before.clone());
             wish = (before.rack, before.quiesced) != (after.rack, after.quiesced);
-            membership.set_attributes(now.mono_ns / 1_000_000, after, effects);
+            membership.set_attributes(now.mono_ms(), after, effects);
         });
         if wish {
             self.cluster.news.lock().push_back(News::Wish);
@@ -150,7 +133,7 @@ impl Node {
 
     /// Tells the others that this node goes.
     pub fn leave(&self, now: Now, out: &mut Outgoing) {
-        self.with_gossip(out, |membership, effects| membership.leave(now.mono_ns / 1_000_000, effects));
+        self.with_gossip(out, |membership, effects| membership.leave(now.mono_ms(), effects));
     }
 
     /// Forgets where former members were.
