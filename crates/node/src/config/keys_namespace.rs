@@ -19,7 +19,7 @@ key_table! {
     AllowTtlWithoutNsup "allow-ttl-without-nsup", Kind::Bool, "false", Dynamic, "Accepts records that expire although nsup-period is 0.";
     ApplyTtlReductions "apply-ttl-reductions", Kind::Bool, "true", Dynamic, "Whether an update may shorten a record's life.";
     BackgroundQueryMaxRps "background-query-max-rps", count(1, 1_000_000), "10000", Dynamic, "Records a second that a background query may change.";
-    ConflictResolutionPolicy "conflict-resolution-policy", Kind::Choice(&["generation", "last-update-time"]), "generation", Inert, "Which copy wins when parts of a cluster meet again.";
+    ConflictResolutionPolicy "conflict-resolution-policy", Kind::Choice(&["generation", "last-update-time"]), "generation", Dynamic, "Which copy wins when parts of a cluster meet again.";
     ConflictResolveWrites "conflict-resolve-writes", Kind::Bool, "false", Inert, "Merges bins that were shipped from other clusters.";
     DefaultReadTouchTtlPct "default-read-touch-ttl-pct", PERCENT, "0", Dynamic, "A read that comes in the last so many percent of a record's life renews it; 0: never.";
     DefaultTtl "default-ttl", TTL, "0", Dynamic, "Life of a record that is written without one, in seconds; 0: for ever.";
@@ -62,7 +62,7 @@ key_table! {
     NsupThreads "nsup-threads", count(1, 128), "1", Inert, "Threads of the sweep. Shipload sweeps in small slices between requests.";
     PartitionTreeSprigs "partition-tree-sprigs", count(16, 1 << 28), "256", Inert, "Subtrees of another server's index.";
     PreferUniformBalance "prefer-uniform-balance", Kind::Bool, "true", Inert, "Spreads partitions evenly over nodes.";
-    RackId "rack-id", count(0, 1_000_000), "0", Inert, "The rack of this node.";
+    RackId "rack-id", count(0, 1_000_000), "0", Dynamic, "The rack of this node.";
     ReadConsistencyLevelOverride "read-consistency-level-override", Kind::Choice(&["off", "all", "one"]), "off", Inert, "Copies that a read asks, whatever the client says.";
     RejectNonXdrWrites "reject-non-xdr-writes", Kind::Bool, "false", Inert, "Refuses writes of ordinary clients.";
     RejectXdrWrites "reject-xdr-writes", Kind::Bool, "false", Inert, "Refuses writes shipped from other clusters.";

@@ -37,8 +37,8 @@ key_table! {
     LogMillis "log-millis", Kind::Bool, "false", Inert, "Milliseconds in log lines.";
     MicrosecondHistograms "microsecond-histograms", Kind::Bool, "false", Dynamic, "Latencies in microseconds instead of milliseconds.";
     MigrateFillDelay "migrate-fill-delay", Kind::Duration { max_s: 86_400 * 30 }, "0", Inert, "Time before copies are filled after a change of the cluster.";
-    MigrateMaxNumIncoming "migrate-max-num-incoming", count(0, 256), "4", Inert, "Partitions that may arrive at the same time.";
-    MigrateThreads "migrate-threads", count(0, 100), "1", Inert, "Threads that send partitions.";
+    MigrateMaxNumIncoming "migrate-max-num-incoming", count(0, 256), "4", Dynamic, "Partitions that may arrive at the same time.";
+    MigrateThreads "migrate-threads", count(0, 100), "1", Dynamic, "Threads that send partitions.";
     MinClusterSize "min-cluster-size", count(0, 256), "1", Inert, "The smallest cluster that serves.";
     NodeId "node-id", Kind::Text { max: 16 }, "", Static, "The node's id: up to 16 hexadecimal digits. Empty: from the data volume, or made up.";
     NodeIdInterface "node-id-interface", BYTES_IN_NAME, "", Inert, "The interface whose address makes the node id.";
