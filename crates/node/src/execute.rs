@@ -11,7 +11,7 @@ use crate::query;
 use crate::timing::{Histogram, Timing};
 use crate::worker::Worker;
 use shipload_value::Digest;
-use shipload_wire::bits::info1;
+use shipload_wire::bits::{info1, info2};
 use shipload_wire::code::ResultCode;
 use shipload_wire::{Frame, Request, admin, frame, reply};
 
@@ -25,7 +25,12 @@ pub(crate) fn execute(
     out: &mut Vec<u8>,
 ) -> Executed {
     match frame.kind {
-        frame::MESSAGE => message(node, worker, frame.body, peer, now, out),
+        frame::MESSAGE => {
+            if may_write(frame.body) {
+                node.namespaces().iter().for_each(|namespace| namespace.make_room(frame.body.len()));
+            }
+            message(node, worker, frame.body, peer, now, out)
+        }
         frame::INFO => {
             node.info_frame(frame.body, &InfoContext::from(peer), now, out);
             worker.node_counters().info_complete.inc();
@@ -39,6 +44,12 @@ pub(crate) fn execute(
         frame::RESERVED => refuse(out, ResultCode::Parameter),
         _ => Executed::Close,
     }
+}
+
+/// Whether a message may write, judged by its first bytes.
+fn may_write(body: &[u8]) -> bool {
+    let [_, info1, info2, ..] = body else { return false };
+    info1 & info1::BATCH_INDEX != 0 || info2 & info2::WRITE != 0
 }
 
 const DONE: Executed = Executed::Done { timing: None };
@@ -107,9 +118,8 @@ fn plain_message(
     let place = Place { node, namespace, now };
     match request.fields.digest {
         Some(digest) => match Digest::from_slice(digest) {
-            Some(digest) => single(worker, place, &request, digest, out).unwrap_or_else(|Elsewhere| {
-                node.hand_on(worker, namespace, digest.partition(), body, now, out)
-            }),
+            Some(digest) => single(worker, place, &request, digest, out)
+                .unwrap_or_else(|Elsewhere| node.hand_on(worker, namespace, digest, body, now, out)),
             None => refuse(out, ResultCode::Parameter),
         },
         None if request.fields.key.is_some() => refuse(out, ResultCode::UnsupportedFeature),

@@ -231,6 +231,11 @@ impl Namespace {
         if self.volume().is_some() { stamp.max(latest_ms) } else { stamp }
     }
 
+    /// The latest last-update time that any record was stamped with, in ms since 2010.
+    pub(crate) fn latest_stamp_ms(&self) -> u64 {
+        self.latest_ms.load(Ordering::Acquire)
+    }
+
     /// A record came from another node that was written then.
     pub(crate) fn note_update(&self, last_update_ms: u64) {
         if self.latest_ms.load(Ordering::Relaxed) < last_update_ms {

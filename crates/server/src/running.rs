@@ -114,7 +114,8 @@ impl Launch {
             control: Some(control),
             keeper,
             http_stop: None,
-            _storage: storage,
+            storage,
+            described: false,
             threads: Vec::new(),
         };
         for (number, station) in stations.into_iter().enumerate() {
@@ -146,8 +147,8 @@ pub struct Running {
     control: Option<ControlThread>,
     keeper: Option<Arc<Keeper>>,
     http_stop: Option<oneshot::Sender<()>>,
-    /// Held for its lock.
-    _storage: Storage,
+    storage: Storage,
+    described: bool,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -231,6 +232,10 @@ impl Running {
         drop(self.control.take());
         drop(self.gossip.take());
         let clean = disk::flush_all(&self.shared.node);
+        if clean && !self.described {
+            self.described = true;
+            self.storage.describe(&self.shared.node);
+        }
         if let Some(keeper) = self.keeper.take() {
             keeper.end(&self.shared.node, clean);
         }

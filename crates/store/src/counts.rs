@@ -34,6 +34,10 @@ pub struct Counts {
     pub log_allocated_bytes: u64,
     /// Bytes of those blocks that have been written: live records, garbage and headers.
     pub log_used_bytes: u64,
+    /// Bytes of all records that were ever put, since the start.
+    pub put_bytes: u64,
+    /// Bytes of records that defragmentation has moved, since the start.
+    pub moved_bytes: u64,
 }
 
 impl Counts {
@@ -51,6 +55,8 @@ impl Counts {
         self.sindex_bytes += other.sindex_bytes;
         self.log_allocated_bytes += other.log_allocated_bytes;
         self.log_used_bytes += other.log_used_bytes;
+        self.put_bytes += other.put_bytes;
+        self.moved_bytes += other.moved_bytes;
     }
 }
 
@@ -68,6 +74,17 @@ impl Ledger {
 
     pub(crate) fn of(&self, set: SetId) -> SetCounts {
         self.by_set.get(set.index()).copied().unwrap_or_default()
+    }
+
+    /// A ledger of these sets, in the order of their numbers; none when they are more than there can be.
+    pub(crate) fn of_sets(by_set: Vec<SetCounts>) -> Option<Ledger> {
+        let sum = |total: SetCounts, counts: &SetCounts| {
+            let objects = total.objects.checked_add(counts.objects)?;
+            let record_bytes = total.record_bytes.checked_add(counts.record_bytes)?;
+            Some(SetCounts { objects, record_bytes })
+        };
+        let total = by_set.iter().try_fold(SetCounts::default(), sum)?;
+        Some(Ledger { total, by_set })
     }
 
     pub(crate) fn enter(&mut self, set: SetId, bytes: usize) {

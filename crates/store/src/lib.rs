@@ -18,6 +18,7 @@ pub mod meta;
 pub mod record;
 pub mod sets;
 pub mod sindex;
+pub mod snapshot;
 pub mod stripe;
 pub mod sweep;
 pub mod ttl;
@@ -33,9 +34,12 @@ pub use meta::{BinRef, KeyRef, Meta, SetId};
 pub use record::RecordRef;
 pub use sets::SetTable;
 pub use sindex::{IndexKey, IndexSeek, IndexUsage, KeySource, RetiredIndex};
-pub use stripe::{Defragged, Loaded, Put, Removed, STRIPE_COUNT, Stripe, Touch, Verified, stripe_of};
+pub use snapshot::{SNAPSHOT_HEAD_SIZE, SectionPlace, SnapshotError, SnapshotHead};
+pub use stripe::{
+    Defragged, DropMark, Loaded, Put, Removed, STRIPE_COUNT, Stripe, Touch, Verified, stripe_of,
+};
 pub use sweep::{Budget, Candidate, Decision, Swept};
 pub use ttl::{Eviction, TtlHistogram};
 pub use volume::{
-    Fault, KeptValues, LoadReport, Owner, Place, Scanned, SkippedSlot, Trouble, Volume, VolumeError,
+    Fault, KeptValues, LoadReport, Mark, Owner, Place, Scanned, SkippedSlot, Trouble, Volume, VolumeError,
 };

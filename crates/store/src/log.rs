@@ -11,6 +11,7 @@ mod attached;
 mod config;
 mod held;
 mod reads;
+mod snapshot;
 
 use crate::block::{HEADER_SIZE, Header, Identity};
 use crate::error::StoreError;
@@ -274,6 +275,14 @@ impl BlockLog {
         let queued = held.queue_when_sparse(pct, true);
         self.sparse.extend(queued.map(|sequence| (number, sequence)));
         queued.is_some()
+    }
+
+    /// Percent of the sparsest closed block that is alive, of those that do not wait to be defragmented.
+    pub(crate) fn sparsest_pct(&self) -> Option<u8> {
+        let closed = (0u32..).zip(&self.blocks).filter(|(number, _)| self.open != Some(*number));
+        let pct = |held: &Held| held.live_bytes() * 100 / held.size().max(1);
+        let waiting = closed.filter_map(|(_, held)| held.as_ref().filter(|held| !held.is_queued()));
+        waiting.map(pct).min().and_then(|pct| u8::try_from(pct).ok())
     }
 
     /// How many blocks wait to be defragmented, at most: some may have become free since.

@@ -8,9 +8,11 @@
 
 mod check;
 mod defrag;
+mod drops;
 mod load;
 mod raid;
 mod sindex;
+mod snapshot;
 mod tombs;
 mod write;
 
@@ -27,6 +29,7 @@ use std::collections::HashMap;
 
 pub use check::Verified;
 pub use defrag::Defragged;
+pub use drops::DropMark;
 pub use load::Loaded;
 pub use raid::Raided;
 pub use write::{Put, Removed, Touch};
@@ -57,6 +60,13 @@ pub struct Stripe {
     /// None in memory.
     tombs: Option<Box<tombs::Tombs>>,
     raid: raid::Progress,
+    /// For each partition the place in the log before which nothing of it counts.
+    drops: [DropMark; TABLE_COUNT],
+    /// Blocks below this number are in memory again after a start from a snapshot.
+    warmed: u32,
+    /// Bytes of all records that were put, and of those that defragmentation moved.
+    put_bytes: u64,
+    moved_bytes: u64,
     /// Sizes of records by block and offset, while blocks are loaded that do not stay in memory.
     loading: HashMap<u32, Box<[(u32, u32)]>>,
 }
@@ -75,6 +85,10 @@ impl Stripe {
             scratch: Vec::new(),
             tombs: None,
             raid: raid::Progress::default(),
+            drops: [DropMark::default(); TABLE_COUNT],
+            warmed: 0,
+            put_bytes: 0,
+            moved_bytes: 0,
             loading: HashMap::new(),
         }
     }
@@ -152,6 +166,8 @@ impl Stripe {
             sindex_bytes: self.sindex_bytes(),
             log_allocated_bytes: self.log.allocated_bytes(),
             log_used_bytes: self.log.used_bytes(),
+            put_bytes: self.put_bytes,
+            moved_bytes: self.moved_bytes,
         }
     }
 

@@ -15,13 +15,14 @@ mod error;
 mod flush;
 mod keep;
 mod kept_values;
+mod mark;
 mod scan;
 mod slots;
 
 use crate::disk::{Disk, DiskError};
 use keep::Kept;
 use slots::Slots;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use device_header::{DEVICE_HEADER_SIZE, DEVICE_MAGIC, DEVICE_VERSION, DeviceHeader, DeviceHeaderError};
@@ -29,6 +30,7 @@ pub use error::{Fault, VolumeError};
 pub(crate) use flush::Batch;
 pub use flush::{Flushed, VolumeCounts};
 pub use kept_values::KeptValues;
+pub use mark::Mark;
 pub use scan::{LoadReport, Scanned, SkippedSlot, Trouble};
 
 /// The least bytes of a slot.
@@ -39,8 +41,8 @@ pub const SLOT_BYTES_MAX: u32 = 1 << 20;
 pub const SLOTS_AT: u64 = 1 << 20;
 /// The least slots of a volume: an open block for each stripe, and as many again to work with.
 const SLOTS_MIN: u64 = 160;
-/// Slots that a volume should have at least, so that open blocks take an eighth of it.
-const SLOTS_WANTED: u64 = 512;
+/// Slots that a volume should have at least, so that open blocks take a thirtieth of it.
+const SLOTS_WANTED: u64 = 2048;
 
 /// Where a block lies on the devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,14 +74,22 @@ pub struct Volume {
     disks: Vec<Box<dyn Disk>>,
     slots: Mutex<Slots>,
     kept: Mutex<Kept>,
+    /// What all devices carried when they were opened.
+    mark: Option<Mark>,
+    /// They carry it still.
+    is_marked: AtomicBool,
     flush: Mutex<flush::State>,
     /// 0 well, 1 full, 2 failed.
     health: AtomicU8,
+    /// Bytes that new blocks may take now.
+    available_bytes: AtomicU64,
     fault: Mutex<Option<Fault>>,
     /// Bytes of blocks that take no more records and that no flush has met yet.
     closed_bytes: AtomicU64,
     /// Blocks are not begun while more than this waits.
     write_cache_bytes: AtomicU64,
+    /// Writers help to make room when less than this is available.
+    margin_bytes: u64,
     counts: VolumeCounts,
 }
 
@@ -138,22 +148,33 @@ impl Volume {
         }
         let kept = keep::load(&**first_disk)?;
         let slot_counts: Vec<u32> = named.iter().map(|(header, _)| header.slots).collect();
-        Ok(Volume {
-            id: first.volume,
+        let (id, slot_bytes) = (first.volume, first.slot_bytes);
+        let disks: Vec<Box<dyn Disk>> = named.into_iter().map(|(_, disk)| disk).collect();
+        let mark = mark::load(&disks, &id)?;
+        let slots: u64 = slot_counts.iter().map(|&count| u64::from(count)).sum();
+        let margin_bytes = (slots / 32).clamp(8, 64) * u64::from(slot_bytes);
+        let volume = Volume {
+            id,
             // 0 is what blocks in memory have.
             salt: salt.max(1),
-            slot_bytes: first.slot_bytes,
-            flush: Mutex::new(flush::State::new(named.len())),
-            disks: named.into_iter().map(|(_, disk)| disk).collect(),
+            slot_bytes,
+            flush: Mutex::new(flush::State::new(disks.len())),
+            disks,
             slots: Mutex::new(Slots::new(&slot_counts)),
             slot_counts,
             kept: Mutex::new(kept),
+            mark,
+            is_marked: AtomicBool::new(mark.is_some()),
             health: AtomicU8::new(0),
+            available_bytes: AtomicU64::new(0),
             fault: Mutex::default(),
             closed_bytes: AtomicU64::new(0),
             write_cache_bytes: AtomicU64::new(u64::MAX),
+            margin_bytes,
             counts: VolumeCounts::default(),
-        })
+        };
+        volume.forget_blocks();
+        Ok(volume)
     }
 
     /// Names the volume: what the headers of its blocks carry.
@@ -187,7 +208,25 @@ impl Volume {
     /// Bytes that new blocks may take now.
     #[must_use]
     pub fn available_bytes(&self) -> u64 {
-        lock(&self.slots).available() * u64::from(self.slot_bytes)
+        self.available_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Changes what is known of the slots.
+    fn with_slots<R>(&self, change: impl FnOnce(&mut Slots) -> R) -> R {
+        let mut slots = lock(&self.slots);
+        let changed = change(&mut slots);
+        let bytes = slots.available() * u64::from(self.slot_bytes);
+        self.available_bytes.store(bytes, Ordering::Relaxed);
+        changed
+    }
+
+    /// Whether blocks should be freed before `bytes` more are written: few slots are left, or much waits to be written.
+    #[inline]
+    #[must_use]
+    pub fn is_short(&self, bytes: usize) -> bool {
+        let wanted = self.margin_bytes.saturating_add(2 * bytes as u64);
+        self.available_bytes() < wanted
+            || self.waiting_bytes() > self.write_cache_bytes.load(Ordering::Relaxed) / 2
     }
 
     /// What was done so far.
@@ -225,10 +264,12 @@ impl Volume {
         let mut kept = lock(&self.kept);
         // Encoded under the lock, so that no older state can overtake a newer one.
         let bytes = values().encode();
-        if let Some(fault) = self.fault().filter(|_| kept.bytes != bytes) {
+        let (Some(disk), true) = (self.disks.first(), kept.bytes != bytes) else { return Ok(()) };
+        // A device that was full may have room again.
+        if let Some(fault @ Fault::Failed(_)) = self.fault() {
             return Err(fault);
         }
-        let (Some(disk), true) = (self.disks.first(), kept.bytes != bytes) else { return Ok(()) };
+        self.unmark()?;
         keep::keep(&**disk, kept.count + 1, &bytes).map_err(|error| self.fail(&**disk, "write", &error))?;
         *kept = Kept { count: kept.count + 1, bytes };
         Ok(())
@@ -277,12 +318,17 @@ impl Volume {
     /// Slots for a block of so many bytes. The room that is kept back for defragmentation and deletes is only
     /// given out when `spare`.
     pub(crate) fn allocate(&self, bytes: usize, spare: bool) -> Option<Place> {
-        lock(&self.slots).take(self.run(bytes), spare)
+        self.with_slots(|slots| slots.take(self.run(bytes), spare))
     }
 
     /// Whether more bytes wait to be written than should.
     pub(crate) fn is_overloaded(&self) -> bool {
         self.waiting_bytes() > self.write_cache_bytes.load(Ordering::Relaxed)
+    }
+
+    /// All slots are free again: the blocks that were found are loaded anew.
+    pub fn forget_blocks(&self) {
+        self.with_slots(|slots| *slots = Slots::new(&self.slot_counts));
     }
 
     pub(crate) fn note_closed(&self, bytes: usize) {

@@ -8,7 +8,8 @@ mod faulty;
 
 use faulty::FaultyDisk;
 use shipload_store::{
-    BinRef, Disk, KeptValues, KeyRef, LoadReport, LogConfig, Meta, Owner, SetId, Stripe, Volume, stripe_of,
+    BinRef, Disk, KeptValues, KeyRef, LoadReport, LogConfig, Meta, Owner, SectionPlace, SetId, SnapshotError,
+    SnapshotHead, Stripe, Volume, stripe_of,
 };
 use shipload_value::{Digest, ParticleType};
 use std::path::PathBuf;
@@ -130,6 +131,10 @@ fn the_first_format_is_read_for_ever() {
     let kept = volume.kept().unwrap();
     assert!(kept.sets.iter().map(|(_, name)| name).eq([&b"demo"[..], b"bar"]));
     assert_eq!(kept.cutoffs.set_ms(SetId::new(2).unwrap()), 12345);
+    assert_records(&stripes);
+}
+
+fn assert_records(stripes: &[Stripe]) {
     for number in NUMBERS {
         let record = stripes[stripe_of(digest(number).partition())].get(&digest(number));
         assert_eq!(record.is_some(), is_there(number), "record {number}");
@@ -141,5 +146,65 @@ fn the_first_format_is_read_for_ever() {
             record.bins().map(|bin| (bin.name.to_vec(), bin.kind, bin.value.to_vec())).collect();
         assert_eq!(found[..expected.len()], expected[..], "record {number}");
         assert_eq!(found.len() > expected.len(), number == 20);
+    }
+}
+
+const MARK: [u8; 16] = *b"the first mark..";
+
+fn snapshot_fixture() -> PathBuf {
+    fixture().with_file_name("snapshot-v1.bin")
+}
+
+/// The device of the fixture, with the mark of its snapshot.
+fn marked_device() -> FaultyDisk {
+    let disk = read_fixture();
+    let (volume, ..) = open(&disk);
+    volume.set_mark(&MARK).unwrap();
+    disk
+}
+
+fn write_snapshot_fixture() {
+    let (volume, stripes, report) = open(&read_fixture());
+    let mut out = vec![0; shipload_store::SNAPSHOT_HEAD_SIZE];
+    let sections = std::array::from_fn(|stripe| {
+        let section = stripes[stripe].snapshot();
+        let offset = out.len() as u64;
+        out.extend_from_slice(&section);
+        SectionPlace { offset, length: section.len() as u64, checksum: crc32c::crc32c(&section) }
+    });
+    let head = SnapshotHead { volume: volume.id(), mark: MARK, latest_ms: report.latest_ms, sections };
+    out[..shipload_store::SNAPSHOT_HEAD_SIZE].copy_from_slice(&head.encode());
+    std::fs::write(snapshot_fixture(), out).unwrap();
+}
+
+#[test]
+fn the_first_snapshot_is_read_for_ever() {
+    if std::env::var_os("SHIPLOAD_WRITE_FIXTURE").is_some() {
+        write_snapshot_fixture();
+    }
+    let bytes = std::fs::read(snapshot_fixture()).unwrap();
+    let disks: Vec<Box<dyn Disk>> = vec![Box::new(marked_device())];
+    let volume = Arc::new(Volume::open(disks, &owner(), 7).unwrap());
+    let head = SnapshotHead::decode(&bytes, &volume.id(), volume.mark()).unwrap();
+    assert_eq!(head.latest_ms, (1 << 40) + 7);
+    let attach = |number| Stripe::attached(number, LogConfig::default(), Arc::clone(&volume));
+    let mut stripes: Vec<Stripe> = (0..64).map(attach).collect();
+    for (stripe, place) in stripes.iter_mut().zip(&head.sections) {
+        let from = usize::try_from(place.offset).unwrap();
+        let section = &bytes[from..from + usize::try_from(place.length).unwrap()];
+        place.check(section).unwrap();
+        stripe.load_snapshot(section, &volume).unwrap();
+        stripe.assert_invariants();
+    }
+    assert_records(&stripes);
+    assert_eq!(stripes.iter().map(Stripe::tombstones).sum::<u64>(), 1);
+    let other = |mark| SnapshotHead::decode(&bytes, &volume.id(), mark);
+    assert_eq!(other(None), Err(SnapshotError::OtherState));
+    assert_eq!(other(Some([0; 16])), Err(SnapshotError::OtherState));
+    assert_eq!(SnapshotHead::decode(&bytes, &[0; 16], Some(MARK)), Err(SnapshotError::OtherState));
+    for bit in 0..8 * shipload_store::SNAPSHOT_HEAD_SIZE {
+        let mut broken = bytes.clone();
+        broken[bit / 8] ^= 1 << (bit % 8);
+        assert!(SnapshotHead::decode(&broken, &volume.id(), Some(MARK)).is_err(), "bit {bit}");
     }
 }

@@ -3,7 +3,6 @@
 use super::ground::NamespaceGround;
 use super::outgoing::Outgoing;
 use super::parking::Event;
-use super::records::drop_partition;
 use super::shard::stripe_of_write;
 use crate::namespace::Namespace;
 use crate::node::Node;
@@ -35,7 +34,7 @@ impl Node {
                     self.cluster.map_moved();
                 }
                 Effect::Drop(partition) => {
-                    drop_partition(&mut namespace.stripe_of(partition), partition);
+                    namespace.drop_partition(partition);
                 }
                 Effect::Master { partition, master } => {
                     namespace.holdings.set_master(partition, master);

@@ -19,6 +19,8 @@ impl Node {
     /// [`Node::end_fabric_turn`], which must be called after the last message of a turn.
     pub fn on_fabric(&self, worker: &mut Worker, from: NodeId, message: Message<'_>, now: Now) {
         let now_ms = now.mono_ms();
+        // Other nodes' writes wait for room as clients' do.
+        self.namespaces().iter().for_each(|namespace| namespace.make_room(0));
         match message {
             Message::Hello(_) => {}
             Message::Agreement(bytes) => match agreement::Message::decode(&bytes) {

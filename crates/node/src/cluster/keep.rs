@@ -87,6 +87,9 @@ impl Node {
     pub fn keep(&self, clean: bool) -> Kept {
         let mut inventory = Inventory::default();
         for namespace in self.namespaces().iter().filter(|namespace| namespace.volume().is_some()) {
+            // A partition that is held again must not bring back what it had before it was dropped. A device that
+            // fails says so itself, and after that nothing of it is taken for full.
+            let _ = namespace.keep_news();
             *inventory.namespace_mut(&namespace.name) = namespace.holdings.inventory();
         }
         let control = self.cluster.control.lock();
@@ -126,7 +129,7 @@ impl Node {
                     None => unknown(namespace, partition, random),
                 };
                 if version.is_none() {
-                    super::records::drop_partition(&mut namespace.stripe_of(partition), partition);
+                    namespace.drop_partition(partition);
                 }
                 held.set(partition, version);
             }

@@ -90,13 +90,3 @@ fn first_of(partition: PartitionId, bucket: u8) -> Digest {
     (*first, *second, *third) = (low, high | (bucket & 0xf0), bucket << 4);
     Digest(digest)
 }
-
-/// Removes all records of a partition.
-pub(super) fn drop_partition(stripe: &mut Stripe, partition: PartitionId) {
-    let first = |stripe: &Stripe| stripe.scan(partition, None).next().map(|record| record.digest());
-    while let Some(digest) = first(stripe) {
-        if stripe.remove(&digest).is_err() {
-            return;
-        }
-    }
-}

@@ -85,7 +85,7 @@ key_table! {
     DataSize "storage-engine.data-size", ANY_SIZE, "0", Dynamic, "Bytes that records may take; 0: what the memory limit allows.";
     DefragLwmPct "storage-engine.defrag-lwm-pct", count(1, 99), "50", Dynamic, "Blocks that are less than so many percent full are rewritten.";
     DefragQueueMin "storage-engine.defrag-queue-min", count(0, u64::MAX), "0", Inert, "Blocks that may wait before defragmenting begins.";
-    DefragSleep "storage-engine.defrag-sleep", count(0, 1_000_000), "1000", Inert, "Microseconds between blocks.";
+    DefragSleep "storage-engine.defrag-sleep", count(0, 1_000_000), "1000", Dynamic, "Microseconds between blocks; none when the devices are nearly full.";
     DefragStartupMinimum "storage-engine.defrag-startup-minimum", PERCENT, "0", Inert, "Free blocks needed to start, in percent.";
     Device "storage-engine.device", Kind::List, "", Static, "A raw device for records; several add up.";
     EnableBenchmarksStorage "storage-engine.enable-benchmarks-storage", Kind::Bool, "false", Inert, "Histograms of the device.";

@@ -7,6 +7,7 @@ use crate::config::{NamespaceKey, Scope};
 use crate::counters::NamespaceCounters;
 use crate::namespace::{Namespace, Usage};
 use core::sync::atomic::Ordering::Relaxed;
+use shipload_store::Counts;
 use shipload_value::PartitionId;
 
 pub(super) fn namespaces(ask: &Ask<'_>) -> Answer {
@@ -25,7 +26,7 @@ pub(super) fn namespace(ask: &Ask<'_>) -> Answer {
     health(&mut pairs, ask, namespace);
     expiry(&mut pairs, namespace);
     memory(&mut pairs, ask, &usage);
-    storage(&mut pairs, namespace);
+    storage(&mut pairs, namespace, &usage);
     balance(&mut pairs, ask, namespace);
     migration(&mut pairs, ask, namespace);
     for (name, value) in counters(ask, namespace) {
@@ -139,8 +140,14 @@ fn memory(pairs: &mut Pairs, ask: &Ask<'_>, usage: &Usage) {
     pairs.push("query_proto_compression_ratio", "1.000");
 }
 
+/// How often `part` fits into `of`, with two digits.
+fn ratio(part: u64, of: u64) -> String {
+    let hundredths = part.saturating_mul(100).checked_div(of).unwrap_or(0);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
 /// What was done to the devices since the start; nothing for a namespace in memory alone.
-fn storage(pairs: &mut Pairs, namespace: &Namespace) {
+fn storage(pairs: &mut Pairs, namespace: &Namespace, usage: &Usage) {
     let Some(volume) = namespace.volume() else { return };
     let counts = volume.counts();
     pairs.push("storage_in_service", !volume.is_faulty());
@@ -148,7 +155,16 @@ fn storage(pairs: &mut Pairs, namespace: &Namespace) {
     pairs.push("storage_used_bytes", volume.total_bytes().saturating_sub(volume.available_bytes()));
     pairs.push("storage_written_bytes", counts.written_bytes.load(Relaxed));
     pairs.push("storage_read_bytes", counts.read_bytes.load(Relaxed));
+    let Counts { put_bytes, moved_bytes, record_bytes, .. } = usage.counts;
+    let used = volume.total_bytes().saturating_sub(volume.available_bytes());
+    pairs.push("storage_put_bytes", put_bytes);
+    pairs.push("storage_defrag_moved_bytes", moved_bytes);
+    pairs.push("storage_write_amplification", ratio(counts.written_bytes.load(Relaxed), put_bytes));
+    pairs.push("storage_space_amplification", ratio(used, record_bytes));
     pairs.push("storage_syncs", counts.syncs.load(Relaxed));
+    let (start_ms, from_snapshot) = &namespace.durable.started;
+    pairs.push("storage_start_ms", start_ms.load(Relaxed));
+    pairs.push("storage_start_from_snapshot", from_snapshot.load(Relaxed));
     pairs.push("storage_freed_blocks", counts.freed_blocks.load(Relaxed));
 }
 

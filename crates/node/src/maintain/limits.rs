@@ -50,7 +50,9 @@ fn stop_reason(namespace: &Namespace, usage: &Usage, memory_used_pct: u64) -> Op
         return Some(format!("data-used-pct {} >= stop-writes-used-pct {used}", usage.data_used_pct()));
     }
     let avail = setting(NamespaceKey::StopWritesAvailPct);
-    if usage.data_size != 0 && usage.data_avail_pct() < avail {
+    // On devices room can be made, and whoever writes waits for it; only where there is none writes stop.
+    let no_room = namespace.volume().is_none() || namespace.is_hopeless();
+    if no_room && usage.data_size != 0 && usage.data_avail_pct() < avail {
         return Some(format!("data-avail-pct {} < stop-writes-avail-pct {avail}", usage.data_avail_pct()));
     }
     let memory = setting(NamespaceKey::StopWritesSysMemoryPct);

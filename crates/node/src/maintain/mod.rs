@@ -8,6 +8,7 @@ mod limits;
 mod nsup;
 mod sweep;
 
+use crate::config::NamespaceKey;
 use crate::namespace::{Namespace, log_config};
 use crate::node::{Maintained, Node, Notice};
 use crate::now::Now;
@@ -50,7 +51,9 @@ struct Chores {
     limits: Limits,
     limits_due_mono_ns: u64,
     defrag_stripe: usize,
+    defrag_due_mono_ns: u64,
     raid_stripe: usize,
+    warm_stripe: usize,
 }
 
 /// What a piece of work wants after a slice.
@@ -100,8 +103,9 @@ impl Maintenance {
             want(chores.nsup.slice(&self.worker, namespace, now, notices));
             want(chores.truncate.slice(namespace, now, notices));
             want(chores.builder.slice(namespace, now, notices));
-            want(chores.defrag(namespace));
+            want(chores.defrag(namespace, now));
             want(chores.raid(namespace));
+            want(chores.warm(namespace));
         }
         want(self.query(node, now, notices));
         if next <= now.mono_ns { Wish::More } else { Wish::At(next) }
@@ -148,8 +152,14 @@ impl Chores {
     }
 
     /// Looks for a stripe with sparse blocks, and moves some records of the first that has any.
-    fn defrag(&mut self, namespace: &Namespace) -> Wish {
+    fn defrag(&mut self, namespace: &Namespace, now: Now) -> Wish {
+        // Background queries write as clients do.
+        namespace.make_room(0);
         let is_tight = namespace.is_tight();
+        if !is_tight && now.mono_ns < self.defrag_due_mono_ns {
+            return Wish::At(self.defrag_due_mono_ns);
+        }
+        let sleep_ns = namespace.config.number(NamespaceKey::DefragSleep).saturating_mul(1000);
         for _ in 0..STRIPE_COUNT {
             let mut stripe = namespace.stripe_at(self.defrag_stripe);
             if is_tight && stripe.defrag_backlog() == 0 {
@@ -158,6 +168,9 @@ impl Chores {
             if stripe.defrag_backlog() > 0 {
                 let done = stripe.defrag(DEFRAG_BYTES);
                 namespace.state.defrag_moved_records.fetch_add(done.moved_records, Ordering::Relaxed);
+                if done.blocks > 0 {
+                    self.defrag_due_mono_ns = now.mono_ns.saturating_add(sleep_ns.saturating_mul(done.blocks));
+                }
                 if done.moved_records > 0 || done.blocks > 0 {
                     return Wish::More;
                 }
@@ -169,6 +182,17 @@ impl Chores {
 }
 
 impl Chores {
+    /// After a start from a snapshot: brings records into memory where all of them are to be there.
+    fn warm(&mut self, namespace: &Namespace) -> Wish {
+        if namespace.volume().is_none() || self.warm_stripe >= STRIPE_COUNT {
+            return Wish::At(u64::MAX);
+        }
+        if !namespace.stripe_at(self.warm_stripe).warm(DEFRAG_BYTES) {
+            self.warm_stripe += 1;
+        }
+        Wish::More
+    }
+
     /// Lets tombstones of one stripe go that are not needed any more; the next stripe at the next call.
     fn raid(&mut self, namespace: &Namespace) -> Wish {
         let Some(volume) = namespace.volume() else { return Wish::At(u64::MAX) };

@@ -2,6 +2,7 @@
 
 use super::StorageError;
 use super::directory::try_lock;
+use super::small::beside;
 use crate::exit;
 use rustix::io::Errno;
 use shipload_store::volume::{DEVICE_HEADER_SIZE, SLOTS_AT};
@@ -9,7 +10,7 @@ use shipload_store::{Disk, DiskError};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A raw device counts as empty when its first bytes and so many places spread over it are zero.
 const SAMPLES: u64 = 4096;
@@ -88,13 +89,6 @@ pub(super) fn kind(path: &Path) -> Result<Kind, StorageError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Kind::Nothing),
         Err(error) => Err(io_error(path, error)),
     }
-}
-
-/// Where a file is made before it gets its name.
-pub(super) fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    path.with_file_name(name)
 }
 
 pub(super) fn io_error(path: &Path, error: io::Error) -> StorageError {

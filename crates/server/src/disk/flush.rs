@@ -65,7 +65,8 @@ impl Rhythm {
 pub(crate) fn flush_all(node: &Node) -> bool {
     let mut clean = true;
     for namespace in node.namespaces() {
-        if let Err(fault) = namespace.flush() {
+        // The second flush syncs what the first one wiped.
+        if let Err(fault) = namespace.flush().and_then(|_| namespace.flush()) {
             tracing::error!(namespace = namespace.name, "{fault}; the last writes may be lost");
             clean = false;
         }

@@ -1,10 +1,11 @@
 //! Loading the records of a namespace, on all processors at once.
 
-use super::StorageError;
+use super::{StorageError, snapshot};
 use crate::host::load::processors;
 use parking_lot::Mutex;
 use shipload_node::Namespace;
 use shipload_store::{LoadReport, Volume, VolumeError};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -16,10 +17,44 @@ const THREADS_MAX: u64 = 16;
 /// Damaged slots that are told of one by one.
 const TOLD_MAX: usize = 20;
 
-/// Puts an empty namespace on its volume and loads what lies there.
-pub(super) fn load(namespace: &Namespace, volume: &Arc<Volume>) -> Result<(), StorageError> {
+/// Puts an empty namespace on its volume and loads what lies there: the index of a clean stop when there is one, else
+/// all blocks.
+pub(super) fn load(
+    namespace: &Namespace,
+    volume: &Arc<Volume>,
+    described: Option<&Path>,
+) -> Result<(), StorageError> {
     let began = Instant::now();
+    let took_ms = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     namespace.attach(Arc::clone(volume))?;
+    match described.map(|path| (path, snapshot::load(namespace, volume, path))) {
+        Some((_, Ok(true))) => {
+            let objects = namespace.usage().counts.objects;
+            let took_ms = took_ms();
+            namespace.note_start(took_ms, true);
+            tracing::info!(
+                namespace = namespace.name,
+                objects,
+                took_ms,
+                "index loaded, as it was written down"
+            );
+            return Ok(());
+        }
+        Some((path, Err(error))) => {
+            let path = path.display();
+            tracing::warn!(namespace = namespace.name, "{path}: {error}; all records are read instead");
+            // What was loaded until then is thrown away.
+            namespace.attach(Arc::clone(volume))?;
+        }
+        Some((_, Ok(false))) | None => {}
+    }
+    scan(namespace, volume)?;
+    namespace.note_start(took_ms(), false);
+    Ok(())
+}
+
+fn scan(namespace: &Namespace, volume: &Volume) -> Result<(), StorageError> {
+    let began = Instant::now();
     let mut report = load_pieces(namespace, volume)?;
     namespace.finish_load(&mut report);
     for slot in report.skipped.iter().take(TOLD_MAX) {

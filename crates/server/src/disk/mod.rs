@@ -10,6 +10,7 @@ mod file;
 mod flush;
 mod load;
 mod small;
+mod snapshot;
 mod storage;
 
 pub use directory::{DataDirectory, DirectoryError};

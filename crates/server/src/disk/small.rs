@@ -146,9 +146,7 @@ impl SmallFile {
 
 /// Writes a new file beside `path`, syncs it, renames it over `path`, and syncs the directory.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
+    let beside = beside(path);
     let written = File::create(&beside).and_then(|mut file| {
         write(&mut file)?;
         file.sync_all()
@@ -160,6 +158,13 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     }
     fs::rename(&beside, path)?;
     sync_directory(path)
+}
+
+/// Where a file is made before it gets its name.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
 }
 
 /// Makes the names in the directory of `path` durable.

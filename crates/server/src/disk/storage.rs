@@ -4,8 +4,8 @@
 //! name and gets its own only when it is whole. Either all devices of a namespace are made or none.
 
 use super::file::{self, FileDisk, Kind, io_error};
-use super::small::sync_directory;
-use super::{DataDirectory, StorageError, load};
+use super::small::{beside, sync_directory};
+use super::{DataDirectory, StorageError, load, snapshot};
 use shipload_node::Node;
 use shipload_node::config::{Config, NamespaceConfig, NamespaceKey, ServiceKey};
 use shipload_store::{Disk, Owner, Volume};
@@ -22,7 +22,15 @@ const FILE_BYTES: u64 = 1 << 30;
 pub(crate) struct Storage {
     directory: Option<DataDirectory>,
     /// For each namespace its volume; none in memory.
-    volumes: Vec<Option<Arc<Volume>>>,
+    volumes: Vec<Option<Opened>>,
+}
+
+/// The volume of a namespace, and where the index of a clean stop lies.
+#[derive(Debug)]
+struct Opened {
+    volume: Arc<Volume>,
+    /// None where there is no directory to put it: on raw devices without a data directory.
+    snapshot: Option<PathBuf>,
 }
 
 impl Storage {
@@ -41,7 +49,10 @@ impl Storage {
             match (paths.is_empty(), on_device) {
                 (true, true) => Err(StorageError::NoDevice(namespace.name().to_owned())),
                 (true, false) => Ok(None),
-                (false, _) => volume(namespace, &paths, &owner).map(Some),
+                (false, _) => {
+                    let snapshot = snapshot_path(namespace, &paths, directory.as_ref());
+                    Ok(Some(Opened { volume: volume(namespace, &paths, &owner)?, snapshot }))
+                }
             }
         };
         let volumes = config.namespaces().iter().map(open).collect::<Result<_, _>>()?;
@@ -56,11 +67,30 @@ impl Storage {
     /// Puts the node's namespaces on their volumes and loads their records.
     pub(crate) fn attach(&self, node: &Node) -> Result<(), StorageError> {
         for (namespace, volume) in node.namespaces().iter().zip(&self.volumes) {
-            if let Some(volume) = volume {
-                load::load(namespace, volume)?;
+            if let Some(Opened { volume, snapshot }) = volume {
+                load::load(namespace, volume, snapshot.as_deref())?;
             }
         }
         Ok(())
+    }
+
+    /// Nobody writes any more and everything is flushed: writes down the index of each namespace for the next start.
+    /// Where that does not work out, the next start scans the records.
+    pub(crate) fn describe(&self, node: &Node) {
+        for (namespace, opened) in node.namespaces().iter().zip(&self.volumes) {
+            let Some(Opened { volume, snapshot: Some(path) }) = opened else { continue };
+            // When nothing was written since the start, what is there is still right.
+            if volume.mark().is_some() || !namespace.may_be_described() {
+                continue;
+            }
+            if let Err(error) = snapshot::store(namespace, volume, path) {
+                let path = path.display();
+                tracing::warn!(
+                    namespace = namespace.name,
+                    "{path}: {error}; the next start reads all records"
+                );
+            }
+        }
     }
 }
 
@@ -72,6 +102,22 @@ fn paths(namespace: &NamespaceConfig, directory: Option<&DataDirectory>) -> Vec<
         paths.push(directory.path().join(format!("{}.records", namespace.name())));
     }
     paths
+}
+
+/// Where the index of a clean stop lies: in the data directory, or beside the first file.
+fn snapshot_path(
+    namespace: &NamespaceConfig,
+    paths: &[PathBuf],
+    directory: Option<&DataDirectory>,
+) -> Option<PathBuf> {
+    if let Some(directory) = directory {
+        return Some(directory.path().join(format!("{}.index", namespace.name())));
+    }
+    let first = namespace.keys.list(NamespaceKey::File).first().map(PathBuf::from);
+    let first = first.filter(|first| paths.contains(first))?;
+    let mut name = first.file_name().unwrap_or_default().to_owned();
+    name.push(".index");
+    Some(first.with_file_name(name))
 }
 
 fn volume(
@@ -122,13 +168,13 @@ fn make(
     }
     let id = (u128::from(random(2)) << 64) | u128::from(random(3));
     let formatted = Volume::format(&disks, id.to_le_bytes(), owner);
-    for path in paths.iter().filter(|path| file::beside(path).exists()) {
+    for path in paths.iter().filter(|path| beside(path).exists()) {
         if formatted.is_err() {
             // It was made a moment ago and holds nothing.
-            let _ = fs::remove_file(file::beside(path));
+            let _ = fs::remove_file(beside(path));
             continue;
         }
-        let named = fs::rename(file::beside(path), path).and_then(|()| sync_directory(path));
+        let named = fs::rename(beside(path), path).and_then(|()| sync_directory(path));
         named.map_err(|error| io_error(path, error))?;
     }
     formatted?;

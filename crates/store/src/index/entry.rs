@@ -34,6 +34,16 @@ impl Location {
         Location((u64::from(block) << OFFSET_BITS) | u64::from(offset))
     }
 
+    /// The location as a number, for a snapshot.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The location with this number, if there is one.
+    pub(crate) fn of_bits(bits: u64) -> Option<Location> {
+        (bits != 0 && bits <= LOCATION_MASK).then_some(Location(bits))
+    }
+
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a location has 44 bits, 24 of them the block")]
     pub(crate) fn block(self) -> u32 {
@@ -104,6 +114,16 @@ impl Entry {
         let tail =
             (u64::from(void_time) << 32) | (u64::from(generation) << 16) | (u64::from(set.number()) << 4);
         Entry([key.high, key.middle, (key.low << LOCATION_BITS) | location.0, tail])
+    }
+
+    /// The four words, for a snapshot.
+    pub(crate) fn words(&self) -> [u64; 4] {
+        self.0
+    }
+
+    /// The entry with these words.
+    pub(crate) fn of_words(words: [u64; 4]) -> Entry {
+        Entry(words)
     }
 
     #[inline]

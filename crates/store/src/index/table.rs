@@ -153,14 +153,42 @@ impl Table {
     fn resize(&mut self, slots: usize) {
         let mut bigger = vec![Entry::EMPTY; slots].into_boxed_slice();
         let mut next = 0;
-        let taken = self.slots.iter().filter(|entry| !entry.is_empty());
-        for (entry, left) in taken.zip((1..=self.len).rev()) {
+        for (entry, left) in self.ascend().zip((1..=self.len).rev()) {
             // An entry stands at home or right of it, unless those that follow would not fit behind it.
             let at = entry.key().home(slots).max(next).min(slots - left);
             bigger[at] = *entry;
             next = at + 1;
         }
         self.slots = bigger;
+    }
+
+    /// A table of `slots` slots with these `len` entries; none when they are not valid and in ascending order, or too
+    /// many.
+    pub(crate) fn of_sorted(
+        slots: usize,
+        len: usize,
+        entries: impl Iterator<Item = Entry>,
+        valid: impl Fn(&Entry) -> bool,
+    ) -> Option<Table> {
+        // Never larger than a growth or a row of removals leaves it.
+        let fits = len <= limit(slots) && slots <= (4 * len).max(2 * SLOTS_MIN);
+        let mut table = vec![Entry::EMPTY; if fits { slots } else { return None }].into_boxed_slice();
+        let (mut next, mut last) = (0, None);
+        for (entry, left) in entries.zip((1..=len).rev()) {
+            let key = entry.key();
+            if !valid(&entry) || last.is_some_and(|last| last >= key) {
+                return None;
+            }
+            let at = key.home(slots).max(next).min(slots - left);
+            table[at] = entry;
+            (next, last) = (at + 1, Some(key));
+        }
+        Some(Table { slots: table, len })
+    }
+
+    /// All entries in ascending digest order.
+    pub(crate) fn ascend(&self) -> impl Iterator<Item = &Entry> {
+        self.slots.iter().filter(|entry| !entry.is_empty())
     }
 
     /// Entries below `slot` in descending digest order, with their slots.

@@ -198,6 +198,20 @@ impl BlockLog {
         (self.held(location.block()).sequence(), location.offset())
     }
 
+    /// Where the next record will lie behind: sequence of the block begun last, and the end of what it holds.
+    pub(crate) fn end(&self) -> (u64, u32) {
+        let open = self.open.map(|number| self.held(number));
+        match open.and_then(|held| Some((held.sequence(), u32::try_from(held.used_bytes()).ok()?))) {
+            Some(end) => end,
+            None => (self.sequence, u32::MAX),
+        }
+    }
+
+    /// The next block has a higher sequence than this one.
+    pub(crate) fn skip_to(&mut self, sequence: u64) {
+        self.sequence = self.sequence.max(sequence);
+    }
+
     /// All blocks are loaded: frees those in which nothing lives, and queues the sparse ones.
     pub(crate) fn finish_load(&mut self) {
         let numbers: Vec<u32> = self.blocks_from(0).map(|(number, _)| number).collect();

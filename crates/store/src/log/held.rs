@@ -2,6 +2,7 @@
 
 use crate::block::{HEADER_SIZE, Header, Identity};
 use crate::record::frame_size;
+use crate::snapshot::{Reader, SnapshotError};
 use crate::volume::Place;
 
 /// A block in memory.
@@ -189,6 +190,45 @@ impl Held {
 
     pub(crate) fn into_memory(self) -> Box<[u8]> {
         self.memory
+    }
+
+    /// Appends what a snapshot holds of the block.
+    pub(super) fn write_snapshot(&self, out: &mut Vec<u8>) {
+        let count = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+        for number in
+            [count(self.size), count(self.used_bytes), count(self.live_bytes), self.seed.to_le_bytes()]
+        {
+            out.extend_from_slice(&number);
+        }
+        out.extend_from_slice(&u32::from(self.place.device).to_le_bytes());
+        out.extend_from_slice(&self.place.slot.to_le_bytes());
+        for number in [self.sequence, self.oldest_ms, self.newest_ms] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    /// A block of a snapshot, on the volume only.
+    pub(super) fn read_snapshot(reader: &mut Reader<'_>) -> Result<Held, SnapshotError> {
+        let (size, used, live, seed) = (reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?);
+        let device = u16::try_from(reader.u32()?).map_err(|_| SnapshotError::Contradiction)?;
+        let place = Place { device, slot: reader.u32()? };
+        let (sequence, oldest_ms, newest_ms) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        if used > size || live > used || (used as usize) < HEADER_SIZE {
+            return Err(SnapshotError::Contradiction);
+        }
+        Ok(Held {
+            memory: Box::default(),
+            size: size as usize,
+            used_bytes: used as usize,
+            live_bytes: live as usize,
+            seed,
+            sequence,
+            queued: false,
+            oldest_ms,
+            newest_ms,
+            place,
+            taken_bytes: used as usize,
+        })
     }
 
     /// Checks header and that whole records fill the used bytes exactly.

@@ -95,6 +95,13 @@ impl Stripe {
         self.log.queue_sparsest(pct)
     }
 
+    /// Percent of the sparsest block that is alive, of those that [`Stripe::defrag_sparsest`] could take; 0 when blocks
+    /// wait already. None when there is nothing to defragment.
+    #[must_use]
+    pub fn sparsest_pct(&self) -> Option<u8> {
+        if self.defrag_backlog() > 0 { Some(0) } else { self.log.sparsest_pct() }
+    }
+
     /// How many blocks wait for defragmentation, at most.
     #[must_use]
     pub fn defrag_backlog(&self) -> usize {
@@ -156,6 +163,7 @@ impl Stripe {
                 }
             }
             self.log.release(location, size);
+            self.moved_bytes += size as u64;
         }
         self.scratch = scratch;
         Ok(if target.is_ok() { Step::Moved(size) } else { Step::NoRoom })

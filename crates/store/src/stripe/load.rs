@@ -120,6 +120,9 @@ impl Stripe {
     fn load_record(&mut self, found: &Found, location: Location) {
         let key = Key::of(&found.digest);
         let partition = found.digest.partition();
+        if self.is_dropped(partition, location) {
+            return;
+        }
         let mut covers = false;
         if let Ok(slot) = self.table(partition).find(&key) {
             let old = *self.table(partition).entry(slot);

@@ -62,6 +62,11 @@ impl Tombs {
         self.by_digest.iter()
     }
 
+    /// Takes out those of records that `goes` names.
+    pub(super) fn take(&mut self, goes: impl Fn(&Digest) -> bool) -> Vec<Tomb> {
+        self.by_digest.extract_if(|digest, _| goes(digest)).map(|(_, tomb)| tomb).collect()
+    }
+
     /// Takes out those that `goes` names.
     pub(super) fn extract(&mut self, goes: impl Fn(&Tomb) -> bool) -> Vec<Tomb> {
         self.by_digest.extract_if(|_, tomb| goes(tomb)).map(|(_, tomb)| tomb).collect()

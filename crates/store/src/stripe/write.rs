@@ -69,6 +69,7 @@ impl Stripe {
         let entry = Entry::new(&index_key, location, meta.void_time, meta.generation, meta.set);
         self.enter(digest.partition(), entry, size, old.as_ref());
         self.keys_after(digest, Some(location));
+        self.put_bytes += size as u64;
         Ok(Put { old_size: old.map(|old| old.size), size, in_place })
     }
 

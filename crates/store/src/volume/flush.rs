@@ -36,6 +36,11 @@ impl Batch {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether what must be durable first matters: a freed block may have held what only a kept mark replaces.
+    fn needs_preparing(&self) -> bool {
+        !self.writes.is_empty() || !self.retired.is_empty()
+    }
+
     /// Adds the slots of freed blocks.
     pub(crate) fn retire(&mut self, retired: &mut Vec<(Place, u32)>) {
         self.retired.append(retired);
@@ -100,12 +105,16 @@ impl Volume {
         }
         let mut flushed = Flushed::default();
         let closed = self.closed_bytes.load(Ordering::Relaxed);
+        if state.left.needs_preparing() {
+            // What an earlier flush could not write may not have been prepared either.
+            prepare()?;
+        }
         self.write(&mut state, &mut flushed)?;
         for number in 0..STRIPE_COUNT {
             let mut batch = mem::take(&mut state.left);
             with(number, &mut |stripe| stripe.take_new_bytes(&mut batch));
             state.left = batch;
-            if !state.left.writes.is_empty() {
+            if state.left.needs_preparing() {
                 prepare()?;
             }
             self.write(&mut state, &mut flushed)?;
@@ -150,6 +159,7 @@ impl Volume {
         let (Some(disk), Some(unsynced)) = (self.disks.get(device), unsynced.get_mut(device)) else {
             return Ok(());
         };
+        self.unmark()?;
         *unsynced = true;
         disk.write_at(self.offset(place) + at as u64, bytes)
             .map_err(|error| self.fail(&**disk, "write", &error))
@@ -178,7 +188,7 @@ impl Volume {
                 state.retired.push((place, run));
                 return Err(fault);
             }
-            lock(&self.slots).give_back(place, run);
+            self.with_slots(|slots| slots.give_back(place, run));
             flushed.freed_blocks += 1;
             self.counts.freed_blocks.fetch_add(1, Ordering::Relaxed);
         }

@@ -5,11 +5,16 @@
 use crate::cutoffs::Cutoffs;
 use crate::meta::SetId;
 use crate::sets::SetTable;
+use crate::stripe::DropMark;
+use shipload_value::PartitionId;
+use std::collections::BTreeMap;
 
 /// Set names in the order of their numbers: length, name.
 const SETS: u16 = 1;
 /// Cut-offs: set number, milliseconds.
 const CUTOFFS: u16 = 2;
+/// Dropped partitions: partition, sequence, offset.
+const DROPS: u16 = 3;
 /// Stands for the whole namespace where a set number does.
 const NAMESPACE: u16 = u16::MAX;
 
@@ -20,6 +25,8 @@ pub struct KeptValues {
     pub sets: SetTable,
     /// Its truncates.
     pub cutoffs: Cutoffs,
+    /// For partitions that were dropped, the place in their stripe's log before which nothing of them counts.
+    pub drops: BTreeMap<PartitionId, DropMark>,
 }
 
 impl KeptValues {
@@ -39,8 +46,17 @@ impl KeptValues {
             cuts.extend_from_slice(&set.to_le_bytes());
             cuts.extend_from_slice(&cut_ms.to_le_bytes());
         }
+        let mut drops = Vec::new();
+        for (partition, mark) in &self.drops {
+            drops.extend_from_slice(&partition.number().to_le_bytes());
+            drops.extend_from_slice(&mark.sequence.to_le_bytes());
+            drops.extend_from_slice(&mark.offset.to_le_bytes());
+        }
         let mut out = Vec::new();
-        for (number, part) in [(SETS, names), (CUTOFFS, cuts)] {
+        let parts = [(SETS, names), (CUTOFFS, cuts), (DROPS, drops)];
+        // Who knows no drops can still read the values of a volume without any.
+        for (number, part) in parts.into_iter().filter(|(number, part)| *number != DROPS || !part.is_empty())
+        {
             out.extend_from_slice(&number.to_le_bytes());
             out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
             out.extend_from_slice(&part);
@@ -59,6 +75,7 @@ impl KeptValues {
             match u16::from_le_bytes(*number) {
                 SETS => kept.decode_sets(part)?,
                 CUTOFFS => kept.decode_cutoffs(part)?,
+                DROPS => kept.decode_drops(part)?,
                 // A part of a later version would be lost when this version writes: it must not start.
                 _ => return None,
             }
@@ -71,6 +88,19 @@ impl KeptValues {
         while let Some((&length, rest)) = part.split_first() {
             let (name, rest) = rest.split_at_checked(usize::from(length))?;
             self.sets.find_or_add(name).ok()?;
+            part = rest;
+        }
+        Some(())
+    }
+
+    fn decode_drops(&mut self, mut part: &[u8]) -> Option<()> {
+        while !part.is_empty() {
+            let (partition, rest) = part.split_first_chunk::<2>()?;
+            let (sequence, rest) = rest.split_first_chunk::<8>()?;
+            let (offset, rest) = rest.split_first_chunk::<4>()?;
+            let partition = PartitionId::new(u16::from_le_bytes(*partition))?;
+            let (sequence, offset) = (u64::from_le_bytes(*sequence), u32::from_le_bytes(*offset));
+            self.drops.insert(partition, DropMark { sequence, offset });
             part = rest;
         }
         Some(())
@@ -102,11 +132,15 @@ mod tests {
         kept.sets.find_or_add(&[b'x'; 63]).unwrap();
         kept.cutoffs.truncate_namespace(5);
         kept.cutoffs.truncate_set(demo, 1 << 40);
+        let mark = DropMark { sequence: 1 << 33, offset: 77 };
+        kept.drops.insert(PartitionId::new(4095).unwrap(), mark);
         let bytes = kept.encode();
         let back = KeptValues::decode(&bytes).unwrap();
         assert!(back.sets.iter().eq(kept.sets.iter()));
-        assert_eq!(back.cutoffs, kept.cutoffs);
-        for length in (1..bytes.len()).filter(|&length| length != bytes.len() - 26) {
+        assert_eq!((&back.cutoffs, &back.drops), (&kept.cutoffs, &kept.drops));
+        for length in
+            (1..bytes.len()).filter(|&length| length != bytes.len() - 46 && length != bytes.len() - 20)
+        {
             assert!(KeptValues::decode(&bytes[..length]).is_none(), "{length}");
         }
         assert!(KeptValues::decode(&[]).unwrap().sets.is_empty());

@@ -234,7 +234,7 @@ impl Volume {
 
     /// Marks the slots of a block that was found as taken. False when another block has any of them.
     pub(crate) fn occupy(&self, place: Place, run: u32) -> bool {
-        lock(&self.slots).occupy(place, run)
+        self.with_slots(|slots| slots.occupy(place, run))
     }
 
     /// How a slot is told of in messages.
