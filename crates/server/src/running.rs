@@ -290,8 +290,8 @@ impl Running {
         }
         let (sender, receiver) = oneshot::channel();
         self.http_stop = Some(sender);
-        let shared = Arc::clone(&self.shared);
-        self.spawn("http".to_owned(), move || http::run(shared, listeners, receiver))
+        let (shared, crew) = (Arc::clone(&self.shared), Arc::clone(&self.crew));
+        self.spawn("http".to_owned(), move || http::run(shared, crew, listeners, receiver))
     }
 }
 

@@ -15,13 +15,13 @@ const LEVELS: &[(&str, u8)] = &[
     ("shipload-lua", 1),
     ("shipload-node", 2),
     ("shipload-sim", 3),
-    ("shipload-server", 3),
-    ("shipload-sql", 3),
-    ("shipload-web", 3),
     ("shipload-console", 3),
-    ("shipload-fleet", 3),
-    ("shipload", 4),
-    ("xtask", 5),
+    ("shipload-sql", 3),
+    ("shipload-web", 4),
+    ("shipload-server", 5),
+    ("shipload-fleet", 5),
+    ("shipload", 6),
+    ("xtask", 7),
 ];
 
 /// Rooms up to this level hold no sockets, threads, files, clocks or randomness.

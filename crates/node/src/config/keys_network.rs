@@ -55,5 +55,6 @@ key_table! {
     InfoAddress "info.address", Kind::List, "", Static, "Addresses of the plain-text info port. Empty: as for service.";
     InfoPort "info.port", PORT, "3003", Static, "The port for info commands as plain text lines; 0: none.";
     HttpAddress "http.address", Kind::List, "", Static, "Shipload: addresses of the HTTP port. Empty: as for service.";
-    HttpPort "http.port", PORT, "4200", Static, "Shipload: the port for health, metrics and, later, SQL and REST.";
+    HttpPort "http.port", PORT, "4200", Static, "Shipload: the port for the console, REST, health and metrics; 0: none.";
+    HttpCorsOrigin "http.cors-origin", Kind::List, "", Static, "Shipload: origins (`https://shop.example`) whose pages may use the HTTP port; `*` is every one.";
 }

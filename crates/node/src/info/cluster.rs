@@ -213,6 +213,20 @@ pub(super) fn partition_info(ask: &Ask<'_>) -> Answer {
     Ok(text)
 }
 
+/// What this node holds of each partition of a namespace, one letter each.
+pub(super) fn held(ask: &Ask<'_>) -> Answer {
+    let namespace = ask.namespace(&["namespace"])?;
+    let (me, holdings) = (ask.node.id(), &namespace.holdings);
+    let inventory = holdings.inventory();
+    let letter = |partition| match inventory.get(partition) {
+        _ if holdings.is_served_by(me, partition) => 'M',
+        Some(_) if holdings.is_full(partition) => 'F',
+        Some(_) => 'p',
+        None => '.',
+    };
+    Ok(PartitionId::all().map(letter).collect())
+}
+
 /// Joins a peer by hand: its address is looked up again and again until it is forgotten.
 pub(super) fn tip(ask: &Ask<'_>) -> Answer {
     for key in ["host", "port"] {

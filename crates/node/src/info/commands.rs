@@ -96,6 +96,7 @@ pub static COMMANDS: &[InfoCommand] = &[
     row("replicas-all", cluster::replicas_all, "The same without regime."),
     row("replicas-max", cluster::replicas_all, "The same without regime."),
     row("replicas-master", cluster::replicas_master, "Only the partitions of which this node is master."),
+    row("shipload-held", cluster::held, "`namespace=NS`: a letter a partition: `M` served, `F` full, `p` partial, `.` none."),
     row("partition-info", cluster::partition_info, "One row a partition, with names in the first row."),
     row("cluster-name", cluster::cluster_name, "The cluster's name, or `null`."),
     row(

@@ -1,89 +1,53 @@
-//! The HTTP port: health, readiness and metrics, for supervisors and for Prometheus.
+//! The HTTP port: the web door over this node's records, with health and metrics for supervisors and Prometheus.
 //!
-//! It has a thread and a small runtime of its own, so that a slow scraper never delays a record. Nothing here
-//! changes anything; there is no login yet, so nothing here tells a record's content either.
+//! It has threads and a runtime of its own, so that nothing here ever delays a record: what it wants of records it asks
+//! for on connections of the record door ([`lanes`]).
 
-mod door;
 mod encode;
+mod lanes;
 mod metrics;
+mod records;
+mod wire;
 
-use crate::service::Shared;
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
-use door::Door;
-use metrics::Scraper;
-use parking_lot::Mutex;
+use crate::service::{Crew, Shared};
+use records::Node;
+use shipload_node::config::NetworkKey;
+use shipload_web::{Settings, Web};
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{oneshot, watch};
 
-/// Connections at the same time, on all addresses together.
-const CONNECTIONS_MAX: usize = 64;
-/// How long a connection may go without an answer leaving.
-const PATIENCE: Duration = Duration::from_secs(20);
-const INDEX: &str = "Shipload\n\n\
-    /healthz   the process is alive\n\
-    /readyz    the node serves clients\n\
-    /metrics   statistics for Prometheus\n";
-const NOT_FOUND: &str = "There is nothing here. What there is:\n\n\
-    /healthz\n/readyz\n/metrics\n";
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What the handlers share.
-#[derive(Clone)]
-struct Pages {
-    shared: Arc<Shared>,
-    scraper: Arc<Mutex<Scraper>>,
-}
+/// Threads that answer HTTP.
+const THREADS: usize = 2;
 
 /// Serves on these listeners until `stop` is sent or dropped. Blocks; runs on a thread of its own.
 pub(crate) fn run(
     shared: Arc<Shared>,
+    crew: Arc<Crew>,
     listeners: Vec<TcpListener>,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let scraper = Arc::new(Mutex::new(Scraper::new(Arc::clone(&shared))));
-    let app = router(Pages { shared, scraper });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("web")
+        .enable_all()
+        .build()?;
+    let origins = shared.node.config().network.list(NetworkKey::HttpCorsOrigin);
+    let settings = Settings { cors_origins: origins, ..Settings::default() };
+    let web = Web::new(Arc::new(Node::new(shared, crew)), settings);
     runtime.block_on(async move {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let mut servers = tokio::task::JoinSet::new();
-        for listener in listeners {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let door = Door::new(listener, Arc::clone(&places), PATIENCE);
-            let app = app.clone();
-            servers.spawn(async move { axum::serve(door, app).await });
+        let (sender, receiver) = watch::channel(false);
+        let serving = shipload_web::serve::serve(web, listeners, receiver);
+        let stopping = async move {
+            let _ = stop.await;
+            let _ = sender.send(true);
+            // The channel stays open until everybody has seen it.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            served = serving => served,
+            () = stopping => Ok(()),
         }
-        // Requests here take microseconds: what is not answered when the stop comes is cut off.
-        let _ = stop.await;
-        servers.abort_all();
-        Ok(())
     })
-}
-
-fn router(pages: Pages) -> Router {
-    Router::new()
-        .route("/", get(|| async { INDEX }))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .fallback(|| async { (StatusCode::NOT_FOUND, NOT_FOUND) })
-        .with_state(pages)
-}
-
-async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
-    if pages.shared.is_stopping() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else {
-        (StatusCode::OK, "ready\n")
-    }
-}
-
-async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, PROMETHEUS)], pages.scraper.lock().scrape())
 }

@@ -10,11 +10,12 @@
 //! ([`super::balance`]) lets only as many be active as there is work for.
 
 use super::connection::{Connection, Protocol};
+use super::desk::Shared;
 use mio::Waker;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 use shipload_node::cluster::{Outgoing, Reply};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -106,6 +107,17 @@ impl Crew {
     pub(super) fn place(&self, caller: usize) -> usize {
         let active = 0..self.active();
         active.min_by_key(|thread| (self.connections(*thread), *thread != caller)).unwrap_or(caller)
+    }
+
+    /// Takes in a connection that this process has made to itself; it is never turned away.
+    pub(crate) fn seat_inside(&self, shared: &Shared, socket: std::net::TcpStream) {
+        let facts = &shared.node.facts;
+        facts.client_connections.fetch_add(1, Ordering::Relaxed);
+        facts.client_connections_opened.fetch_add(1, Ordering::Relaxed);
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = TcpStream::from_std(socket);
+        let mail = Mail::Newcomer { socket, address: here, local: here, protocol: Protocol::Client };
+        self.send(self.place(0), mail);
     }
 
     /// Puts something into a thread's box and wakes it.

@@ -1,0 +1,86 @@
+//! The web door: REST over records, listings and queries, figures of the cluster, and the console's pages.
+//!
+//! Guarantees: what is read and written here goes through the record door ([`records::Records`]), so its rules hold
+//! here as well; what strangers can make the process hold is bounded; answers are JSON without loss ([`json`]); every
+//! refusal is `application/problem+json` with a code that does not change. Refuses to know sockets of other nodes,
+//! threads of the record door, or how a node is configured: that is the shell's business.
+
+pub mod batch;
+pub mod catalog;
+pub mod cluster;
+pub mod command;
+pub mod cross_origin;
+pub mod etag;
+pub mod extract;
+pub mod filter;
+pub mod history;
+pub mod info;
+pub mod jobs;
+pub mod json;
+pub mod key;
+pub mod openapi;
+pub mod operate;
+pub mod pages;
+pub mod partitions;
+pub mod percent;
+pub mod problem;
+pub mod record;
+pub mod records;
+pub mod router;
+pub mod schema;
+pub mod select;
+pub mod serve;
+pub mod ttl;
+
+pub use records::{Frames, Later, Member, NodeId, Partitions, Records, Trouble};
+
+use history::History;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What a user may say about this door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Origins (`https://shop.example`) whose pages may use this door; `*` is every one.
+    pub cors_origins: Vec<String>,
+    /// Connections at the same time, on all addresses together.
+    pub connections_max: usize,
+    /// Requests that are answered at the same time.
+    pub requests_max: usize,
+    /// Bytes of a body, at most.
+    pub body_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { cors_origins: Vec::new(), connections_max: 1024, requests_max: 256, body_max: 16 << 20 }
+    }
+}
+
+/// What all handlers share.
+#[derive(Clone)]
+pub struct Web {
+    /// The node.
+    pub records: Arc<dyn Records>,
+    /// What the user said.
+    pub settings: Arc<Settings>,
+    /// Past figures of the cluster.
+    pub history: Arc<History>,
+    /// Requests that may be answered now.
+    places: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Web").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Web {
+    /// The door of this node.
+    #[must_use]
+    pub fn new(records: Arc<dyn Records>, settings: Settings) -> Web {
+        let places = Arc::new(Semaphore::new(settings.requests_max));
+        Web { records, settings: Arc::new(settings), history: Arc::default(), places }
+    }
+}

@@ -1,0 +1,71 @@
+//! A connection that holds a place, and ends when it gets nowhere.
+//!
+//! Without this a stranger could hold open connections until the process has no file descriptor left for clients.
+//! What counts as getting somewhere is bytes of an answer: a request that only drips in does not.
+
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A connection that holds a place.
+pub(super) struct Guest {
+    stream: TcpStream,
+    patience: Duration,
+    late: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Guest {
+    /// A connection that may go `patience` without an answer leaving.
+    pub(super) fn new(stream: TcpStream, patience: Duration, place: OwnedSemaphorePermit) -> Guest {
+        Guest { stream, patience, late: Box::pin(sleep(patience)), _place: place }
+    }
+
+    /// What waiting comes to: an error once the patience is over.
+    fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.late.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Guest {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending => self.wait(context),
+            ready @ Poll::Ready(_) => ready,
+        }
+    }
+}
+
+impl AsyncWrite for Guest {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Pending => self.wait(context),
+            ready @ Poll::Ready(_) => {
+                let deadline = Instant::now() + self.patience;
+                self.late.as_mut().reset(deadline);
+                ready
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
