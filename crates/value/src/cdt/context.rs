@@ -7,9 +7,7 @@ use super::sorting;
 use crate::Refusal;
 use crate::arguments::int;
 use crate::msgpack::{Item, Malformed, Reader};
-use crate::order;
 use smallvec::SmallVec;
-use std::cmp::Ordering;
 use std::ops::Range;
 
 const BY_INDEX: u8 = 0x00;
@@ -160,9 +158,7 @@ impl<'a> Children<'a> {
 
     /// The child at an index.
     fn at(mut self, index: usize) -> Result<Option<Range<usize>>, Malformed> {
-        for _ in 0..index {
-            self.next()?;
-        }
+        self.reader.skip_many(if self.is_map { index.saturating_mul(2) } else { index })?;
         Ok(Some(self.next()?.place))
     }
 
@@ -174,16 +170,17 @@ impl<'a> Children<'a> {
             values.push(child.value);
             places.push(child.place);
         }
-        let index = sorting::by_value(&values).get(rank).copied();
-        Ok(index.and_then(|index| places.get(index).cloned()))
+        let found = sorting::at_ranks(&values, rank..rank.saturating_add(1));
+        Ok(found.first().and_then(|index| places.get(*index).cloned()))
     }
 
     /// The first child whose key or value equals this.
     fn first(mut self, wanted: &[u8], by_key: bool) -> Result<Option<Range<usize>>, Malformed> {
+        let wanted = sorting::Wanted::new(wanted);
         for _ in 0..self.count {
             let child = self.next()?;
             let candidate = if by_key { child.key } else { child.value };
-            if order::compare(candidate, wanted) == Ordering::Equal {
+            if wanted.equals(candidate) {
                 return Ok(Some(child.place));
             }
         }

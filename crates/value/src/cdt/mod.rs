@@ -12,6 +12,8 @@
 //! Path expressions are in `path`. Source: `guide/protocol.md` part 5, and recorded answers.
 
 mod context;
+mod cut;
+mod key;
 mod list;
 mod map;
 mod nested;

@@ -302,7 +302,7 @@ impl<'a> Select<'a> {
 
 impl Child<'_> {
     /// Whether the child's key is among these sorted ones.
-    fn has_key(&self, keys: &[&[u8]]) -> bool {
+    fn has_key(&self, keys: &Vec<&[u8]>) -> bool {
         let Some(key) = self.key else { return false };
         let at = sorting::lower_bound(keys, key);
         keys.get(at).is_some_and(|wanted| order::compare(key, wanted) == Ordering::Equal)

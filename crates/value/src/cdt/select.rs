@@ -112,20 +112,18 @@ impl Selection {
         }
     }
 
-    /// A run of ranks; `by_rank` holds the index of each rank.
-    pub(super) fn ranks(run: Run, by_rank: &[usize]) -> Selection {
-        let values = by_rank.get(run.positions()).unwrap_or_default().to_vec();
-        Selection::scattered(values, Ranks::Run(run))
+    /// A run of ranks; `at_ranks` tells the indexes at a run of them.
+    pub(super) fn ranks(run: Run, at_ranks: impl Fn(Run) -> Vec<usize>) -> Selection {
+        Selection::scattered(at_ranks(run), Ranks::Run(run))
     }
 
     /// What a run of ranks leaves: in rank order when that is a run, too; by index otherwise.
-    pub(super) fn not_ranks(run: Run, by_rank: &[usize]) -> Selection {
-        if let Some(rest) = run.outside(by_rank.len()) {
-            return Selection::ranks(rest, by_rank);
+    pub(super) fn not_ranks(run: Run, size: usize, at_ranks: impl Fn(Run) -> Vec<usize>) -> Selection {
+        if let Some(rest) = run.outside(size) {
+            return Selection::ranks(rest, at_ranks);
         }
-        let chosen = by_rank.get(run.positions()).unwrap_or_default();
-        let ranks = others(&run.positions().collect::<Vec<_>>(), by_rank.len());
-        Selection::scattered(others(chosen, by_rank.len()), Ranks::Listed(ranks))
+        let ranks = others(&run.positions().collect::<Vec<_>>(), size);
+        Selection::scattered(others(&at_ranks(run), size), Ranks::Listed(ranks))
     }
 
     /// Single elements in this order.

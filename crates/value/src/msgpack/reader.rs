@@ -5,6 +5,42 @@
 
 use super::{EXT_SPECIAL, Item, Malformed};
 
+/// The whole size of the values whose first byte tells it, by that byte; 0 for all others.
+static SCALAR_SIZES: [u8; 256] = scalar_sizes();
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::arithmetic_side_effects,
+    reason = "counts to 255, while compiling"
+)]
+const fn scalar_sizes() -> [u8; 256] {
+    let mut sizes = [0; 256];
+    let mut code = 0;
+    while code < 256 {
+        sizes[code] = match code {
+            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
+            0xa0..=0xbf => 1 + (code as u8 & 0x1f),
+            0xcc | 0xd0 => 2,
+            0xcd | 0xd1 | 0xd4 => 3,
+            0xd5 => 4,
+            0xca | 0xce | 0xd2 => 5,
+            0xd6 => 6,
+            0xcb | 0xcf | 0xd3 => 9,
+            0xd7 => 10,
+            0xd8 => 18,
+            _ => 0,
+        };
+        code += 1;
+    }
+    sizes
+}
+
+/// The whole size of a value whose first byte tells it; 0 for all others.
+fn scalar_size(code: u8) -> usize {
+    SCALAR_SIZES.get(usize::from(code)).copied().map_or(0, usize::from)
+}
+
 /// Reads values one after the other from a slice. Cheap to copy: a copy is a bookmark.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
@@ -123,11 +159,47 @@ impl<'a> Reader<'a> {
 
     /// Moves past one whole value, children included, with constant stack.
     pub fn skip(&mut self) -> Result<(), Malformed> {
-        let mut pending: u64 = 1;
+        self.skip_many(1)
+    }
+
+    /// Moves past `count` whole values, children included, with constant stack.
+    pub fn skip_many(&mut self, count: usize) -> Result<(), Malformed> {
+        let mut pending = count as u64;
+        let mut at = self.at;
         while pending > 0 {
-            pending = pending.saturating_sub(1).saturating_add(self.read()?.children());
+            pending = pending.wrapping_sub(1);
+            // The head alone tells the size of most values; those are walked over without being read.
+            let size = scalar_size(*self.bytes.get(at).ok_or(Malformed)?);
+            if size > 0 {
+                at = at.wrapping_add(size);
+            } else {
+                self.at = at;
+                pending = pending.saturating_add(self.read()?.children());
+                at = self.at;
+            }
         }
-        Ok(())
+        self.at = at.min(self.bytes.len());
+        if at > self.bytes.len() { Err(Malformed) } else { Ok(()) }
+    }
+
+    /// Moves past as many whole values as there are places in `starts`, and notes there where each of them begins.
+    #[allow(clippy::cast_possible_truncation, reason = "looked at before the loop")]
+    pub fn skip_noting(&mut self, starts: &mut [u32]) -> Result<(), Malformed> {
+        u32::try_from(self.bytes.len()).map_err(|_| Malformed)?;
+        let mut at = self.at;
+        for start in starts {
+            *start = at as u32;
+            let size = scalar_size(*self.bytes.get(at).ok_or(Malformed)?);
+            if size > 0 {
+                at = at.wrapping_add(size);
+            } else {
+                self.at = at;
+                self.skip_many(1)?;
+                at = self.at;
+            }
+        }
+        self.at = at.min(self.bytes.len());
+        if at > self.bytes.len() { Err(Malformed) } else { Ok(()) }
     }
 
     /// The encoding of one whole value, children included.

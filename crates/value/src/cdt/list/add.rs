@@ -6,7 +6,7 @@ use super::{List, encode, stored};
 use crate::Refusal;
 use crate::cdt::nested::MAX_PADDING;
 use crate::cdt::payload::Call;
-use crate::cdt::sorting::{MANY, Ranked};
+use crate::cdt::sorting::{MANY, Ranked, Values, Wanted};
 use crate::cdt::{Effect, reply, sorting};
 use crate::order;
 use std::cmp::Ordering;
@@ -116,11 +116,10 @@ fn insert_at(list: Option<List<'_>>, index: i64, items: &[&[u8]], flags: Flags) 
         let count = at.saturating_add(new.len());
         return Ok(sized(list.appended(padding, new.len(), &new.concat()), count));
     }
-    let mut elements = list.elements()?;
-    let at = at.min(elements.len());
-    elements.splice(at..at, new);
-    let count = elements.len();
-    Ok(sized(encode(list.flags, &elements), count))
+    let cut = list.cut()?;
+    let at = at.min(cut.count());
+    let count = cut.count().saturating_add(new.len());
+    Ok(sized(list.replaced(&cut, at..at, new.len(), &new.concat()), count))
 }
 
 /// Replaces the element at an index, or adds one behind the end.
@@ -134,17 +133,17 @@ pub(super) fn set(list: Option<List<'_>>, call: Call<'_>) -> Result<Effect, Refu
         return Err(Refusal::NotApplicable);
     }
     let at = place(index, list.count())?;
-    let mut elements = list.elements()?;
+    let cut = list.cut()?;
     let untold = |effect: Effect| Effect { result: None, ..effect };
     if flags.bounded() && at > list.count() {
         return refused(&list, flags, Refusal::NotApplicable).map(untold);
     }
-    if flags.unique() && contains_but(&elements, &value, at) {
+    if flags.unique() && contains_but(&cut, &value, at) {
         return refused(&list, flags, Refusal::ElementExists).map(untold);
     }
-    if let Some(element) = elements.get_mut(at) {
-        *element = &value;
-        return Ok(Effect { container: Some(encode(list.flags, &elements)), result: None });
+    if at < cut.count() {
+        let run = at..at.saturating_add(1);
+        return Ok(Effect { container: Some(list.replaced(&cut, run, 1, &value)), result: None });
     }
     let padding = at.saturating_sub(list.count());
     Ok(Effect { container: Some(list.appended(padding, 1, &value)), result: None })
@@ -160,18 +159,18 @@ pub(super) fn place(index: i64, count: usize) -> Result<usize, Refusal> {
 
 /// Whether the list has an element that equals this.
 fn contains(list: &List<'_>, value: &[u8]) -> Result<bool, Refusal> {
-    let elements = list.elements()?;
+    let cut = list.cut()?;
     if list.is_ordered() {
-        let at = sorting::lower_bound(&elements, value);
-        return Ok(elements.get(at).is_some_and(|other| order::compare(other, value) == Ordering::Equal));
+        let at = sorting::lower_bound(&cut, value);
+        return Ok(at < cut.count() && order::compare(cut.at(at), value) == Ordering::Equal);
     }
-    Ok(contains_but(&elements, value, usize::MAX))
+    Ok(contains_but(&cut, value, usize::MAX))
 }
 
 /// Whether an element other than the one at `but` equals this.
-pub(super) fn contains_but(elements: &[&[u8]], value: &[u8], but: usize) -> bool {
-    let same = |other: &[u8]| order::compare(other, value) == Ordering::Equal;
-    elements.iter().enumerate().any(|(index, other)| index != but && same(other))
+pub(super) fn contains_but(elements: &impl Values, value: &[u8], but: usize) -> bool {
+    let wanted = Wanted::new(value);
+    (0..elements.count()).any(|index| index != but && wanted.equals(elements.at(index)))
 }
 
 /// Those of the new elements that the flags let in; inside, the refusal when none may be added.

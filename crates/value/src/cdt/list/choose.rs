@@ -7,9 +7,10 @@
 use super::items::Items;
 use crate::Refusal;
 use crate::arguments::Args;
+use crate::cdt::cut::partition_point;
 use crate::cdt::reply::{Elements, One, ReturnType};
 use crate::cdt::select::{Ranks, Run, Selection, others, position};
-use crate::cdt::sorting::{MANY, Ranked, against};
+use crate::cdt::sorting::{MANY, Ranked, Wanted, against};
 use crate::msgpack::Reader;
 use crate::order;
 use std::cmp::Ordering;
@@ -100,7 +101,7 @@ fn one(by: By, items: &Items<'_>, how: ReturnType, args: &mut Args<'_>) -> Resul
     if by == By::Index {
         return Ok(Chosen::One(One::AtIndex(at)));
     }
-    let index = items.by_rank().get(at).copied().unwrap_or_default();
+    let index = items.at_ranks(at..at.saturating_add(1)).first().copied().unwrap_or_default();
     Ok(Chosen::One(One::AtRank(index, at)))
 }
 
@@ -127,8 +128,7 @@ fn rank_run(items: &Items<'_>, run: Run, inverted: bool) -> Selection {
     if items.ordered {
         return index_run(items, run, inverted);
     }
-    let by_rank = items.by_rank();
-    let mut values = by_rank.get(run.positions()).unwrap_or_default().to_vec();
+    let mut values = items.at_ranks(run.positions());
     let found = !values.is_empty();
     if inverted {
         let ranks = Selection::not_listed(&run.positions().collect::<Vec<_>>(), items.size());
@@ -157,10 +157,12 @@ fn scattered(items: &Items<'_>, below: usize, inverted: bool, wanted: impl Fn(&[
 fn equal(items: &Items<'_>, value: &[u8], inverted: bool) -> Selection {
     let below = items.less_than(value);
     if items.ordered {
-        let end = items.values.partition_point(|other| against(other, value) != Ordering::Greater);
+        let at_most = |index| against(items.value(index), value) != Ordering::Greater;
+        let end = partition_point(items.size(), at_most);
         return index_run(items, Run::between(below, end), inverted);
     }
-    scattered(items, below, inverted, |other| against(other, value) == Ordering::Equal)
+    let wanted = Wanted::new(value);
+    scattered(items, below, inverted, |other| wanted.against(other) == Ordering::Equal)
 }
 
 /// All from `begin` up to, not including, `end`; no end is open.

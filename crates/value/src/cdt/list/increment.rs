@@ -1,12 +1,12 @@
 //! Adding to a number in a list.
 
+use super::List;
 use super::add::{Flags, contains_but, place};
 use super::modify::order_flags;
-use super::{List, encode};
 use crate::Refusal;
 use crate::cdt::context::corrupt;
 use crate::cdt::payload::Call;
-use crate::cdt::{Effect, sorting, sum};
+use crate::cdt::{Effect, sum};
 use crate::msgpack::element;
 
 /// Adds to the element at an index; one behind the end of an unordered list counts as nothing.
@@ -22,21 +22,24 @@ pub(super) fn run(list: Option<List<'_>>, call: Call<'_>) -> Result<Effect, Refu
     let flags = Flags(flags);
     let list = list.map_or_else(|| order_flags(order).map(List::empty), Ok)?;
     let at = place(index, list.count())?;
-    let mut elements = list.elements()?;
-    let Some(old) = elements.get(at) else { return add_behind(&list, at, delta, flags) };
-    let new = delta.added_to(Some(old))?;
+    let cut = list.cut()?;
+    if at >= cut.count() {
+        return add_behind(&list, at, delta, flags);
+    }
+    let new = delta.added_to(Some(cut.at(at)))?;
     let result = element::to_particle(&new).map_err(corrupt)?;
-    if flags.unique() && contains_but(&elements, &new, at) {
-        let unchanged = Effect { container: Some(encode(list.flags, &elements)), result };
+    if flags.unique() && contains_but(&cut, &new, at) {
+        let unchanged = Effect { container: Some(list.appended(0, 0, &[])), result };
         return if flags.no_fail() { Ok(unchanged) } else { Err(Refusal::ElementExists) };
     }
-    if list.is_ordered() {
-        elements.remove(at);
-        elements.insert(sorting::lower_bound(&elements, &new), &new);
-    } else if let Some(element) = elements.get_mut(at) {
-        *element = &new;
-    }
-    Ok(Effect { container: Some(encode(list.flags, &elements)), result })
+    let one = at..at.saturating_add(1);
+    let container = if list.is_ordered() {
+        let without = list.replaced(&cut, one, 0, &[]);
+        List::parse(&without)?.inserted(&new)?
+    } else {
+        list.replaced(&cut, one, 1, &new)
+    };
+    Ok(Effect { container: Some(container), result })
 }
 
 /// Puts the delta behind the end of a list.

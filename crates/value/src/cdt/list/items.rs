@@ -1,36 +1,38 @@
 //! A list cut into its elements, as answers and selections need it.
 
 use crate::Refusal;
+use crate::cdt::cut::Cut;
 use crate::cdt::list::List;
 use crate::cdt::reply::Elements;
 use crate::cdt::sorting::{self, Ranked};
-use std::cmp::Ordering;
+use std::ops::Range;
 
 /// A list's elements.
 pub(super) struct Items<'a> {
     /// Whether they are in order, so that index and rank are the same.
     pub(super) ordered: bool,
     /// Their encodings.
-    pub(super) values: Vec<&'a [u8]>,
+    pub(super) values: Cut<'a>,
 }
 
 impl<'a> Items<'a> {
     /// Cuts a list.
     pub(super) fn of(list: &List<'a>) -> Result<Items<'a>, Refusal> {
-        Ok(Items { ordered: list.is_ordered(), values: list.elements()? })
+        Ok(Items { ordered: list.is_ordered(), values: list.cut()? })
     }
 
-    /// The index of each rank.
-    pub(super) fn by_rank(&self) -> Vec<usize> {
-        if self.ordered { (0..self.values.len()).collect() } else { sorting::by_value(&self.values) }
+    /// The indexes of the elements at these ranks.
+    pub(super) fn at_ranks(&self, ranks: Range<usize>) -> Vec<usize> {
+        if self.ordered { ranks.collect() } else { sorting::at_ranks(&self.values, ranks) }
     }
 
     /// How many elements are less than a value.
     pub(super) fn less_than(&self, value: &[u8]) -> usize {
         if self.ordered {
-            return sorting::lower_bound(&self.values, value);
+            sorting::lower_bound(&self.values, value)
+        } else {
+            sorting::less_than(&self.values, value)
         }
-        self.values.iter().filter(|other| sorting::against(other, value) == Ordering::Less).count()
     }
 }
 
@@ -38,7 +40,7 @@ impl Elements for Items<'_> {
     const KEYED: bool = false;
 
     fn size(&self) -> usize {
-        self.values.len()
+        self.values.count()
     }
 
     fn rank(&self, index: usize) -> usize {
@@ -54,7 +56,7 @@ impl Elements for Items<'_> {
     }
 
     fn value(&self, index: usize) -> &[u8] {
-        self.values.get(index).copied().unwrap_or_default()
+        self.values.at(index)
     }
 
     fn key(&self, _: usize) -> &[u8] {

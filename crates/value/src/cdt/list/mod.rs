@@ -11,11 +11,13 @@ mod modify;
 mod read;
 
 use super::context::corrupt;
+use super::cut::Cut;
 use super::payload::Call;
 use super::{Effect, sorting};
 use crate::canonical;
 use crate::msgpack::{FLAG_ORDERED, Item, Reader, writer};
 use crate::{OwnedParticle, Refusal};
+use std::ops::Range;
 
 /// A view of an encoded list.
 #[derive(Clone, Copy)]
@@ -52,6 +54,34 @@ impl<'a> List<'a> {
         self.count
     }
 
+    /// The elements, cut apart.
+    fn cut(&self) -> Result<Cut<'a>, Refusal> {
+        Cut::of(&self.elements, self.count).map_err(corrupt)
+    }
+
+    /// The list with a run of its elements replaced by `count` encoded ones.
+    fn replaced(&self, cut: &Cut<'_>, run: Range<usize>, count: usize, elements: &[u8]) -> Vec<u8> {
+        let (before, after) = (cut.bytes(0..run.start), cut.bytes(run.end..cut.count()));
+        let left = cut.count().saturating_sub(run.len());
+        let size = before.len().saturating_add(elements.len()).saturating_add(after.len());
+        let mut out = Vec::with_capacity(size.saturating_add(16));
+        writer::list_start(&mut out, self.flags, left.saturating_add(count));
+        out.extend_from_slice(before);
+        out.extend_from_slice(elements);
+        out.extend_from_slice(after);
+        out
+    }
+
+    /// The list without the elements at these indexes.
+    fn without(&self, cut: &Cut<'_>, mut gone: Vec<usize>) -> Vec<u8> {
+        gone.sort_unstable();
+        gone.dedup();
+        let mut out = Vec::with_capacity(self.elements.rest().len().saturating_add(16));
+        writer::list_start(&mut out, self.flags, cut.count().saturating_sub(gone.len()));
+        cut.append_without(&gone, &mut out);
+        out
+    }
+
     /// Every element's encoding.
     fn elements(&self) -> Result<Vec<&'a [u8]>, Refusal> {
         self.run(0, self.count)
@@ -60,9 +90,7 @@ impl<'a> List<'a> {
     /// The encodings of a run of elements that exist.
     fn run(&self, start: usize, count: usize) -> Result<Vec<&'a [u8]>, Refusal> {
         let mut reader = self.elements;
-        for _ in 0..start {
-            reader.skip().map_err(corrupt)?;
-        }
+        reader.skip_many(start).map_err(corrupt)?;
         (0..count).map(|_| reader.take().map_err(corrupt)).collect()
     }
 
@@ -80,10 +108,9 @@ impl<'a> List<'a> {
 
     /// The list with an element where the order wants it.
     pub(super) fn inserted(&self, element: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let mut elements = self.elements()?;
-        let at = sorting::lower_bound(&elements, element);
-        elements.insert(at, element);
-        Ok(encode(self.flags, &elements))
+        let cut = self.cut()?;
+        let at = sorting::lower_bound(&cut, element);
+        Ok(self.replaced(&cut, at..at, 1, element))
     }
 
     /// The list with the element that starts at this offset of the whole encoding moved to where it belongs.

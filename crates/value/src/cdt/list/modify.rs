@@ -6,8 +6,8 @@ use super::items::Items;
 use super::{List, encode};
 use crate::Refusal;
 use crate::cdt::payload::Call;
-use crate::cdt::reply::{self, Elements, One, ReturnType, Told};
-use crate::cdt::select::{Run, others};
+use crate::cdt::reply::{self, One, ReturnType, Told};
+use crate::cdt::select::Run;
 use crate::cdt::{Effect, sorting};
 use crate::msgpack::{FLAG_ORDERED, FLAG_PERSIST_INDEX};
 use crate::order;
@@ -73,9 +73,8 @@ fn remove(list: &List<'_>, call: Call<'_>) -> Result<Effect, Refusal> {
         Chosen::One(one) => without_one(list, &items, one, how.told),
         Chosen::Many(selection) => {
             let result = reply::many(how.told, &selection, &items)?;
-            let left = others(&selection.values, items.size());
-            let left: Vec<&[u8]> = left.into_iter().map(|index| items.value(index)).collect();
-            Ok(Effect { container: Some(encode(list.flags, &left)), result })
+            let container = list.without(&items.values, selection.values);
+            Ok(Effect { container: Some(container), result })
         }
     }
 }
@@ -84,9 +83,8 @@ fn remove(list: &List<'_>, call: Call<'_>) -> Result<Effect, Refusal> {
 fn without_one(list: &List<'_>, items: &Items<'_>, one: One, told: Told) -> Result<Effect, Refusal> {
     let result = reply::one(told, one, items)?;
     let (One::AtIndex(gone) | One::AtRank(gone, _)) = one;
-    let mut left = items.values.clone();
-    left.remove(gone);
-    Ok(Effect { container: Some(encode(list.flags, &left)), result })
+    let container = list.replaced(&items.values, gone..gone.saturating_add(1), 0, &[]);
+    Ok(Effect { container: Some(container), result })
 }
 
 /// The old removal of one element by index.
@@ -105,10 +103,10 @@ fn remove_run(list: &List<'_>, call: Call<'_>, told: Told) -> Result<Effect, Ref
     let (start, count) = (args.int()?, args.optional_int()?);
     args.finish()?;
     let run = Run::clip(start, count, list.count());
-    let mut left = list.elements()?;
-    let gone: Vec<&[u8]> = left.drain(run.positions()).collect();
-    let result = if told == Told::Count { reply::integer(gone.len()) } else { reply::list(gone.into_iter()) };
-    Ok(Effect { container: Some(encode(list.flags, &left)), result: Some(result) })
+    let cut = list.cut()?;
+    let gone = run.positions().map(|index| cut.at(index));
+    let result = if told == Told::Count { reply::integer(run.count) } else { reply::list(gone) };
+    Ok(Effect { container: Some(list.replaced(&cut, run.positions(), 0, &[])), result: Some(result) })
 }
 
 /// Keeps only a run of indexes; answers how many elements went.
@@ -168,7 +166,7 @@ pub(super) fn order_flags(order: u64) -> Result<u8, Refusal> {
 }
 
 /// The elements in the order of their values.
-pub(super) fn in_order<'a>(elements: &[&'a [u8]]) -> Vec<&'a [u8]> {
+pub(super) fn in_order<'a>(elements: &Vec<&'a [u8]>) -> Vec<&'a [u8]> {
     let sorted = sorting::by_value(elements);
     sorted.into_iter().filter_map(|index| elements.get(index).copied()).collect()
 }

@@ -2,14 +2,13 @@
 //!
 //! Found by key or index, pairs are a run of indexes; by rank, a run of ranks; by value, scattered.
 
-use super::{Map, Pair};
+use super::Map;
 use crate::Refusal;
 use crate::arguments::Args;
 use crate::cdt::reply::{Elements, One, ReturnType};
 use crate::cdt::select::{Ranks, Run, Selection, others, position};
-use crate::cdt::sorting::{MANY, Ranked, against};
+use crate::cdt::sorting::{self, MANY, Ranked, Wanted};
 use crate::msgpack::Reader;
-use crate::order;
 use std::cmp::Ordering;
 
 /// How pairs are looked for.
@@ -59,8 +58,8 @@ pub(super) fn choose(by: By, map: &Map<'_>, how: ReturnType, args: &mut Args<'_>
         By::Value => {
             let value = args.value()?;
             args.finish()?;
-            let found = |pair: &Pair<'_>| against(pair.value, value) == Ordering::Equal;
-            scattered(map, map.less_than(value), inverted, found)
+            let wanted = Wanted::new(value);
+            scattered(map, map.less_than(value), inverted, |value| wanted.against(value) == Ordering::Equal)
         }
         By::KeyList => {
             let keys = cut(args)?;
@@ -83,9 +82,9 @@ pub(super) fn choose(by: By, map: &Map<'_>, how: ReturnType, args: &mut Args<'_>
         By::ValueInterval => {
             let (begin, end) = (args.value()?, args.optional()?);
             args.finish()?;
-            scattered(map, map.less_than(begin), inverted, |pair| {
-                order::compare(pair.value, begin) != Ordering::Less
-                    && end.is_none_or(|end| order::compare(pair.value, end) == Ordering::Less)
+            let (from, to) = (Wanted::new(begin), end.map(Wanted::new));
+            scattered(map, map.less_than(begin), inverted, |value| {
+                !from.is_above(value) && to.is_none_or(|end| end.is_above(value))
             })
         }
         By::RankRange => {
@@ -123,7 +122,7 @@ fn one(by: By, map: &Map<'_>, how: ReturnType, args: &mut Args<'_>) -> Result<Ch
     if by == By::Index {
         return Ok(Chosen::One(One::AtIndex(at)));
     }
-    let index = map.by_rank().get(at).copied().unwrap_or_default();
+    let index = map.at_ranks(at..at.saturating_add(1)).first().copied().unwrap_or_default();
     Ok(Chosen::One(One::AtRank(index, at)))
 }
 
@@ -149,8 +148,8 @@ fn index_run(run: Run, size: usize, inverted: bool) -> Selection {
 }
 
 fn rank_run(map: &Map<'_>, run: Run, inverted: bool) -> Selection {
-    let by_rank = map.by_rank();
-    if inverted { Selection::not_ranks(run, &by_rank) } else { Selection::ranks(run, &by_rank) }
+    let at_ranks = |run: Run| map.at_ranks(run.positions());
+    if inverted { Selection::not_ranks(run, map.size(), at_ranks) } else { Selection::ranks(run, at_ranks) }
 }
 
 /// All keys from `begin` up to, not including, `end`; no end is open.
@@ -164,10 +163,9 @@ fn key_interval(map: &Map<'_>, begin: &[u8], end: Option<&[u8]>, inverted: bool)
     selection
 }
 
-/// Pairs that `wanted` says yes to; `below` of the values are less than all of theirs.
-fn scattered(map: &Map<'_>, below: usize, inverted: bool, wanted: impl Fn(&Pair<'_>) -> bool) -> Selection {
-    let found = map.pairs.iter().enumerate().filter(|(_, pair)| wanted(pair)).map(|(index, _)| index);
-    let found: Vec<usize> = found.collect();
+/// Pairs whose value `wanted` says yes to; `below` of the values are less than all of theirs.
+fn scattered(map: &Map<'_>, below: usize, inverted: bool, wanted: impl Fn(&[u8]) -> bool) -> Selection {
+    let found: Vec<usize> = (0..map.size()).filter(|index| wanted(map.value(*index))).collect();
     let run = Run { start: below, count: found.len() };
     if !inverted {
         return Selection::scattered(found, Ranks::Run(run));
@@ -197,7 +195,7 @@ fn any_key(map: &Map<'_>, keys: &[&[u8]], inverted: bool) -> Selection {
 /// All whose value equals one of these. Ranks come in the order of the list.
 fn any_value(map: &Map<'_>, values: &[&[u8]], inverted: bool) -> Selection {
     let size = map.size();
-    let ranked = (values.len() > MANY).then(|| Ranked::of(&map.values()));
+    let ranked = (values.len() > MANY).then(|| Ranked::of(map));
     let mut taken = vec![false; size];
     let (mut found, mut ranks) = (Vec::new(), Vec::new());
     for value in values {
@@ -206,7 +204,7 @@ fn any_value(map: &Map<'_>, values: &[&[u8]], inverted: bool) -> Selection {
                 let equal = ranked.equal(value);
                 (equal.start, ranked.positions(equal).to_vec())
             }
-            None => (map.less_than(value), with_value(map, value)),
+            None => (map.less_than(value), sorting::equal_to(map, value)),
         };
         let before = found.len();
         for index in equal {
@@ -222,10 +220,4 @@ fn any_value(map: &Map<'_>, values: &[&[u8]], inverted: bool) -> Selection {
     }
     found.sort_unstable();
     Selection::scattered(found, Ranks::Listed(ranks))
-}
-
-/// The indexes of the pairs with a value.
-fn with_value(map: &Map<'_>, value: &[u8]) -> Vec<usize> {
-    let equal = |pair: &Pair<'_>| against(pair.value, value) == Ordering::Equal;
-    map.pairs.iter().enumerate().filter(|(_, pair)| equal(pair)).map(|(index, _)| index).collect()
 }

@@ -1,13 +1,12 @@
 //! The operations that change a map: dispatch, and those that remove pairs or change the order.
 
+use super::Map;
 use super::choose::{By, Chosen, choose};
 use super::put::{self, Flags};
-use super::{Map, encode};
 use crate::Refusal;
 use crate::cdt::Effect;
 use crate::cdt::payload::Call;
-use crate::cdt::reply::{self, Elements, One, ReturnType};
-use crate::cdt::select::others;
+use crate::cdt::reply::{self, One, ReturnType};
 use crate::msgpack::{FLAG_ORDERED, FLAG_PERSIST_INDEX, FLAG_VALUE_ORDERED};
 
 /// Runs a modifying call; none is a map that does not exist.
@@ -24,7 +23,7 @@ pub(super) fn run(target: Option<&[u8]>, call: Call<'_>) -> Result<Effect, Refus
         73 => put::increment(map, call, false),
         74 => put::increment(map, call, true),
         75 => Ok(map.map_or_else(Effect::nothing, |map| Effect {
-            container: Some(encode(map.flags, &[])),
+            container: Some(Map::empty(map.flags).encode()),
             result: None,
         })),
         _ => remove(map, call),
@@ -53,21 +52,18 @@ fn remove_by(code: i64) -> Option<By> {
 /// Removes what a selection means, and answers as the return type says.
 fn remove(map: Option<Map<'_>>, call: Call<'_>) -> Result<Effect, Refusal> {
     let by = remove_by(call.code).ok_or(Refusal::Parameter)?;
-    let Some(mut map) = map else { return Ok(Effect::nothing()) };
+    let Some(map) = map else { return Ok(Effect::nothing()) };
     let mut args = call.args;
     let how = ReturnType::from_number(args.int()?)?;
-    let (result, left) = match choose(by, &map, how, &mut args)? {
+    let (result, gone) = match choose(by, &map, how, &mut args)? {
         Chosen::Absent => return Ok(Effect { container: None, result: reply::absent(how.told)? }),
         Chosen::One(one) => {
             let (One::AtIndex(gone) | One::AtRank(gone, _)) = one;
-            (reply::one(how.told, one, &map)?, others(&[gone], map.size()))
+            (reply::one(how.told, one, &map)?, vec![gone])
         }
-        Chosen::Many(selection) => {
-            (reply::many(how.told, &selection, &map)?, others(&selection.values, map.size()))
-        }
+        Chosen::Many(selection) => (reply::many(how.told, &selection, &map)?, selection.values),
     };
-    map.pairs = left.into_iter().filter_map(|index| map.pairs.get(index).copied()).collect();
-    Ok(Effect { container: Some(map.encode()), result })
+    Ok(Effect { container: Some(map.without(gone)), result })
 }
 
 /// Gives the map another order, or creates it so.

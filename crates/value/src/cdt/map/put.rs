@@ -99,7 +99,7 @@ fn write(
     pairs: &[Entry],
     several: bool,
 ) -> Result<Effect, Refusal> {
-    let mut map = map.map_or_else(|| order_flags(order).map(Map::empty), Ok)?;
+    let map = map.map_or_else(|| order_flags(order).map(Map::empty), Ok)?;
     let mut written = Vec::with_capacity(pairs.len());
     // An empty map takes what a partial write brings without a look at the other flags, as recorded.
     let takes_all = several && map.size() == 0 && flags.partial();
@@ -115,9 +115,8 @@ fn write(
             Some(refusal) => return Err(refusal),
         }
     }
-    map.put_all(&written);
-    let result = Some(reply::integer(map.size()));
-    Ok(Effect { container: Some(map.encode()), result })
+    let (container, size) = map.with_all(&written);
+    Ok(Effect { container: Some(container), result: Some(reply::integer(size)) })
 }
 
 /// Adds to (or takes from) a value; a missing key gets the delta itself.
@@ -130,10 +129,9 @@ pub(super) fn increment(map: Option<Map<'_>>, call: Call<'_>, negative: bool) ->
     let delta = if negative { delta.negated() } else { delta };
     let mut key_bytes = Vec::new();
     key(key_argument, &mut key_bytes)?;
-    let mut map = map.map_or_else(|| order_flags(order).map(Map::empty), Ok)?;
+    let map = map.map_or_else(|| order_flags(order).map(Map::empty), Ok)?;
     let old = map.find(&key_bytes).ok().map(|index| map.value(index));
     let new = delta.added_to(old)?;
     let result = element::to_particle(&new).map_err(corrupt)?;
-    map.put(&key_bytes, &new);
-    Ok(Effect { container: Some(map.encode()), result })
+    Ok(Effect { container: Some(map.with(&key_bytes, &new)), result })
 }
