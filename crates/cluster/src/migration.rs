@@ -15,6 +15,8 @@
 //!   settle   `Lead` to the rightful master if that is another one; it releases the copies that nobody needs
 //! ```
 //!
+//! A record that somebody wants while copies are gathered is asked of those copies first ([`Migration::resolve`]).
+//!
 //! To compare: the other side tells 256 bucket hashes, then the stamps of the records in buckets that differ. It
 //! always speaks first, the master looks at its own copy later: what was written in between is on the stream
 //! behind, so nothing is missed. Refuses to choose owners or masters: `map` does, `Duty` says what follows from it.
@@ -25,6 +27,8 @@ mod duty;
 mod ground;
 mod install;
 mod machine;
+mod pace;
+mod resolve;
 mod serve;
 mod settle;
 mod task;

@@ -19,6 +19,7 @@
 //! Refuses to know which holders there should be: `migration` tells.
 
 mod buckets;
+mod early;
 mod effect;
 mod inlet;
 mod install;

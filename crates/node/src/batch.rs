@@ -207,7 +207,7 @@ impl Slice<'_> {
             let writes = row.info2 & info2::WRITE != 0;
             writes
                 || namespace(&row).is_some_and(|ns| {
-                    !ns.holdings.is_served_by(self.node.id(), Digest(*row.digest).partition())
+                    ns.holdings.is_gathering() || !ns.holdings.is_served_by(self.node.id(), Digest(*row.digest).partition())
                 })
         })
     }
@@ -227,6 +227,9 @@ impl Slice<'_> {
             let code = self.row(worker, &row, out);
             if code == ResultCode::Unavailable {
                 out.truncate(kept);
+                if let Some(namespace) = row.fields.namespace.and_then(|name| self.node.namespace(name)) {
+                    self.node.ask_copies(worker, namespace, &Digest(*row.digest), self.now);
+                }
                 foreign.add(self.node, &row);
             } else {
                 progress.on_error.note(&mut progress.bad, code);

@@ -1,6 +1,6 @@
 //! Planted bugs: each is a change of what nodes say or do, made by the harness, that the observers must find.
 
-use shipload_cluster::fabric::{Item, Message, Payload};
+use shipload_cluster::fabric::{self, Item, Message, Payload, Pulled};
 use shipload_value::Digest;
 
 /// A planted bug.
@@ -26,13 +26,15 @@ pub enum Canary {
     NoRelease,
     /// What is listed of another copy is forgotten: gathering finds nothing.
     NoGather,
+    /// Copies that are asked for a single record say that they have none.
+    BlindCopies,
 }
 
 /// Those that no life has found yet: the next write of the same record heals what this one breaks.
 pub const UNFOUND: [(Canary, &str); 1] = [(Canary::NoAfter, "no-after")];
 
 /// All that must be found, with their names.
-pub const ALL: [(Canary, &str); 9] = [
+pub const ALL: [(Canary, &str); 10] = [
     (Canary::EarlyAnswer, "early-answer"),
     (Canary::LostPut, "lost-put"),
     (Canary::TornPut, "torn-put"),
@@ -42,6 +44,7 @@ pub const ALL: [(Canary, &str); 9] = [
     (Canary::NoAcks, "no-acks"),
     (Canary::NoRelease, "no-release"),
     (Canary::NoGather, "no-gather"),
+    (Canary::BlindCopies, "blind-copies"),
 ];
 
 impl Canary {
@@ -80,6 +83,17 @@ impl Canary {
             (Canary::NoRelease, message @ Message::Release { .. }) => (message, 0),
             (Canary::NoGather, Message::Listing { at, round, buckets, .. }) => {
                 (Message::Listing { at, round, buckets, stamps: Vec::new().into() }, 1)
+            }
+            (Canary::BlindCopies, Message::Pulled { at, round: 0, records }) => {
+                let mut blind = Vec::new();
+                for entry in fabric::pulled(&records).map_while(Result::ok) {
+                    let digest = match entry {
+                        Pulled::Gone(digest) => digest,
+                        Pulled::Record(stamp, _) => stamp.digest,
+                    };
+                    fabric::encode_pulled(&Pulled::Gone(digest), &mut blind);
+                }
+                (Message::Pulled { at, round: 0, records: blind.into() }, 1)
             }
             (_, message) => (message, 1),
         }

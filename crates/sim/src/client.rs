@@ -2,6 +2,7 @@
 //! known map says, or on purpose somewhere else.
 
 use crate::host::NAMESPACE;
+use crate::merge::Winner;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use shipload_cluster::NodeId;
@@ -30,6 +31,8 @@ pub enum Waiting {
         sent_us: u64,
         /// No write had been lost lawfully when it was sent.
         strict: bool,
+        /// What it must show if the view holds.
+        winner: Option<Winner>,
     },
     /// A node's part of the map.
     Map {

@@ -61,8 +61,10 @@ impl Host {
         namespace.keys.put(NamespaceKey::ConflictResolutionPolicy, policy)?;
         let node = Node::new(config, Identity { node_id: id.0, cluster_key: 1 })?;
         let woken = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&woken);
-        node.cluster.set_waker(move || flag.store(true, Ordering::Relaxed));
+        let flags = [Arc::clone(&woken), Arc::clone(&woken)];
+        let [gossip, control] = flags.map(|flag| move || flag.store(true, Ordering::Relaxed));
+        node.cluster.set_waker(gossip);
+        node.cluster.set_control_waker(control);
         Ok(Host {
             id,
             life,

@@ -23,6 +23,7 @@ mod handle;
 pub mod host;
 pub mod ledger;
 pub mod life;
+pub mod merge;
 pub mod network;
 mod observe;
 pub mod scale;

@@ -4,6 +4,7 @@ use crate::canary::Canary;
 use crate::client::{self, Waiting, answered, is_refusal};
 use crate::event::Event;
 use crate::ledger::{Fate, Ledger};
+use crate::merge::Winner;
 use crate::world::World;
 use shipload_cluster::NodeId;
 use shipload_wire::code::ResultCode;
@@ -56,7 +57,8 @@ impl World {
             let frame = client::append(record, &Ledger::bytes(token));
             self.send(client, to, Waiting::Write { record, token }, frame);
         } else {
-            let waiting = Waiting::Read { record, sent_us: self.now_us, strict: !self.diverged };
+            let winner = self.winner(record);
+            let waiting = Waiting::Read { record, sent_us: self.now_us, strict: !self.diverged, winner };
             self.send(client, to, waiting, client::read(record));
         }
     }
@@ -110,9 +112,9 @@ impl World {
                 }
             }
             Waiting::Write { record, token } => self.end_write(record, token, frames.as_deref()),
-            Waiting::Read { record, sent_us, strict } => {
+            Waiting::Read { record, sent_us, strict, winner } => {
                 if let Some(frames) = &frames {
-                    self.end_read(record, sent_us, strict, frames);
+                    self.end_read(record, sent_us, strict, winner, frames);
                 }
             }
         }
@@ -161,7 +163,7 @@ impl World {
         self.ledger.end(token, fate);
     }
 
-    fn end_read(&mut self, record: usize, sent_us: u64, strict: bool, frames: &[u8]) {
+    fn end_read(&mut self, record: usize, sent_us: u64, strict: bool, winner: Option<Winner>, frames: &[u8]) {
         if frames.is_empty() {
             return;
         }
@@ -174,6 +176,9 @@ impl World {
                 let lossy = !strict || self.diverged;
                 if let Err(what) = self.ledger.check(record, &answer.chain, sent_us, lossy) {
                     self.violate(&format!("read: {what}"));
+                }
+                if let Some(winner) = winner {
+                    self.check_merged(record, winner, &answer.chain);
                 }
             }
             Some(ResultCode::Unavailable) => self.figures.branch("read refused"),

@@ -1,7 +1,9 @@
 //! Small lives, each with one thing that can go wrong.
 
+use shipload_cluster::NodeId;
 use shipload_node::cluster::Founding;
 use shipload_sim::{Settings, World};
+use shipload_value::PartitionId;
 
 fn three(seed: u64) -> World {
     let mut world = World::new(seed, Settings::default());
@@ -15,6 +17,38 @@ fn three(seed: u64) -> World {
 
 fn assert_fine(world: &World) {
     assert!(world.violations.is_empty(), "{:#?}", world.violations);
+}
+
+/// Seed 380: a quiesced node stood still until the others called it gone, changed its mind meanwhile, and was back before
+/// they had another view. Its wish was heard of by nobody, and it kept what it had released.
+#[test]
+fn a_node_that_changes_its_mind_while_it_is_gone_gets_its_share_back() {
+    let mut world = three(380);
+    world.settle(20_000);
+    let node = NodeId(1);
+    world.touch(node, |host, now, _| host.node.set_quiesced(now, true));
+    world.run_ms(500);
+    world.settle(20_000);
+    assert_fine(&world);
+    if let Some(host) = world.hosts.get_mut(&node) {
+        host.paused = true;
+    }
+    let is_missed = |world: &World| !world.hosts[&NodeId(3)].node.cluster.peers().nodes.contains_key(&node);
+    while !is_missed(&world) {
+        world.run_ms(1);
+        assert!(world.now_us < 60_000_000, "nobody misses a node that stands still");
+    }
+    world.touch(node, |host, now, _| host.node.set_quiesced(now, false));
+    world.resume(node);
+    world.run_ms(2_000);
+    world.settle(20_000);
+    world.check_rest();
+    assert_fine(&world);
+    let host = &world.hosts[&node];
+    assert!(
+        PartitionId::all().any(|partition| host.node.leads(host.namespace(), partition)),
+        "it masters nothing"
+    );
 }
 
 #[test]

@@ -172,7 +172,9 @@ impl Agreement {
         let (members, standings): (Vec<_>, Vec<_>) = proposal.accepted.into_iter().unzip();
         let view = View { epoch: proposal.ballot.epoch, key: self.draw_key(proposal.ballot), members };
         let committed = Arc::new(Committed { view, standings });
-        self.install(now_ms, Arc::clone(&committed), effects);
+        // The others hear of it before this node takes its time to install it.
+        let mut installing = Vec::new();
+        self.install(now_ms, Arc::clone(&committed), &mut installing);
         let waiting = committed.view.members.iter().copied().filter(|node| *node != self.me).collect();
         self.spreading = Some(Spreading {
             ballot: proposal.ballot,
@@ -181,6 +183,7 @@ impl Agreement {
             deadline_ms: now_ms.saturating_add(self.settings.acknowledge_ms),
         });
         self.drive_spreading(now_ms, effects);
+        effects.append(&mut installing);
     }
 
     /// A key that no other view has: random, and spread over ballot and life in case two nodes draw alike.

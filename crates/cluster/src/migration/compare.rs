@@ -2,6 +2,7 @@
 
 use super::ground::Ground;
 use super::machine::Migration;
+use super::resolve::RESOLVE_ROUND;
 use super::task::{Compare, Purpose, Stage, Task};
 use crate::fabric::{self, Message, Pulled};
 use crate::identity::NodeId;
@@ -60,7 +61,9 @@ impl Migration {
         let Stage::Comparing(compare) = &mut task.stage else { return };
         loop {
             match task.purpose {
-                Purpose::Fill | Purpose::Verify => self.ship(now_ms, key, compare, ground, effects),
+                Purpose::Fill | Purpose::Verify => {
+                    self.ship(now_ms, key, task.spare, compare, ground, effects)
+                }
                 Purpose::Gather if compare.pulling.is_empty() && !compare.queue.is_empty() => {
                     let count = compare.queue.len().min(PULL_COUNT);
                     compare.pulling = compare.queue.drain(..count).collect();
@@ -91,6 +94,7 @@ impl Migration {
         &mut self,
         now_ms: u64,
         (partition, peer): (PartitionId, NodeId),
+        spare: bool,
         compare: &mut Compare,
         ground: &mut dyn Ground,
         effects: &mut Effects,
@@ -98,11 +102,13 @@ impl Migration {
         if compare.queue.is_empty() {
             return;
         }
-        let window_bytes = self.settings.window_bytes;
+        let (window_bytes, credit) = (self.settings.window_bytes, &mut self.credit);
         ground.with(partition, &mut |records, streams| {
             while streams.flow(partition, peer).bytes < window_bytes
+                && !credit.is_spent()
                 && let Some(digest) = compare.queue.pop_front()
             {
+                credit.pay_record(!spare);
                 streams.ship(now_ms, peer, &digest, records, effects);
             }
         });
@@ -193,6 +199,9 @@ impl Migration {
         ground: &mut dyn Ground,
         effects: &mut Effects,
     ) {
+        if round == RESOLVE_ROUND {
+            return self.on_resolved(now_ms, key.0, key.1, pulled, ground, effects);
+        }
         let policy = self.settings.policy;
         let Some(task) = self.tasks.get_mut(&key).filter(|task| task.round == round) else { return };
         let Stage::Comparing(compare) = &mut task.stage else { return };
@@ -228,7 +237,7 @@ fn list(records: &dyn Records, partition: PartitionId, buckets: &Buckets) -> BTr
 }
 
 /// Whether another copy's record shall replace what is here, looked at under the lock.
-fn wins(
+pub(super) fn wins(
     theirs: &Stamp,
     policy: crate::replication::ConflictPolicy,
     records: &dyn Records,

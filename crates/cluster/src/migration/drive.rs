@@ -15,12 +15,15 @@ const BUSY_MS: u64 = 30;
 impl Migration {
     /// Starts as many waiting comparisons as may run.
     pub(super) fn start(&mut self, now_ms: u64, ground: &mut dyn Ground, effects: &mut Effects) {
+        self.credit.refill(now_ms, self.settings.us_per_ms);
         while self.tasks.len() < self.settings.outgoing_max
-            && let Some(Ticket { purpose, records, partition, peer }) = self.waiting.pop_first()
+            && !self.credit.is_spent()
+            && let Some(Ticket { spare, purpose, records, partition, peer }) = self.waiting.pop_first()
         {
-            self.rounds = self.rounds.wrapping_add(1);
+            self.credit.pay_comparison(records, !spare);
+            self.rounds = self.rounds.wrapping_add(1).max(1);
             let (round, stage) = (self.rounds, Stage::Asking);
-            let task = Task { purpose, records, round, asked_ms: now_ms, stage };
+            let task = Task { spare, purpose, records, round, asked_ms: now_ms, stage };
             self.ask((partition, peer), &task, effects);
             self.tasks.insert((partition, peer), task);
             ground.with(partition, &mut |_, streams| streams.watch(partition, peer, true));
@@ -46,7 +49,8 @@ impl Migration {
         let key = (partition, from);
         let Some(task) = self.tasks.get(&key).filter(|task| task.round == round) else { return };
         if matches!(task.stage, Stage::Asking) {
-            let ticket = Ticket { purpose: task.purpose, records: task.records, partition, peer: from };
+            let Task { spare, purpose, records, .. } = *task;
+            let ticket = Ticket { spare, purpose, records, partition, peer: from };
             self.delayed.insert((now_ms + BUSY_MS, ticket));
             self.tasks.remove(&key);
             self.start(now_ms, ground, effects);
@@ -133,6 +137,7 @@ impl Migration {
                     led.version = led.version.clone().with_full(true);
                     self.end_gathering(now_ms, partition, ground, effects);
                 }
+                self.resolved_by_gathering((partition, peer), ground, effects);
                 let version = self.led.get(&partition).map(|led| led.version.clone());
                 self.hold(partition, version, effects);
             }

@@ -31,6 +31,8 @@ impl Migration {
         self.incoming.clear();
         self.unfilled.clear();
         self.strays.clear();
+        self.releasing.clear();
+        self.resolving.clear();
         let (me, versions) = (self.me, &self.versions);
         let concerns = |duty: &Duty| duty.concerns(me) || versions.contains_key(&duty.partition);
         let duties: BTreeMap<_, _> =
@@ -116,19 +118,20 @@ impl Migration {
         ground: &mut dyn Ground,
         effects: &mut Effects,
     ) {
-        let Some(led) = self.led.get(&partition) else { return };
+        let (Some(led), Some(duty)) = (self.led.get(&partition), self.duties.get(&partition)) else { return };
         let mut records = 0;
         ground.with(partition, &mut |store, _| records = store.count(partition));
-        let ticket = |purpose, peer| Ticket { purpose, records, partition, peer };
+        let ticket = |spare, purpose, peer| Ticket { spare, purpose, records, partition, peer };
         if !led.gathers.is_empty() {
-            self.waiting.extend(led.gathers.iter().map(|(node, _)| ticket(Purpose::Gather, *node)));
+            self.waiting.extend(led.gathers.iter().map(|(node, _)| ticket(false, Purpose::Gather, *node)));
             return;
         }
         if led.fills.is_empty() && led.verifies.is_empty() {
             return self.settle(now_ms, partition, ground, effects);
         }
-        self.waiting.extend(led.fills.iter().map(|node| ticket(Purpose::Fill, *node)));
-        self.waiting.extend(led.verifies.iter().map(|node| ticket(Purpose::Verify, *node)));
+        let spare = |node: &NodeId| !duty.counted_fills().contains(node);
+        self.waiting.extend(led.fills.iter().map(|node| ticket(spare(node), Purpose::Fill, *node)));
+        self.waiting.extend(led.verifies.iter().map(|node| ticket(true, Purpose::Verify, *node)));
     }
 
     /// This node's copy as an entry of a stream says: it is being filled, or full.

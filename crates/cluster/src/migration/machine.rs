@@ -2,12 +2,14 @@
 
 use super::duty::Duty;
 use super::ground::Ground;
+use super::pace::Credit;
+use super::resolve::Resolving;
 use super::task::{Led, Purpose, Task, Ticket};
 use crate::fabric::{At, Item, Message, NamespaceId};
 use crate::identity::NodeId;
 use crate::replication::{ConflictPolicy, Effect, Effects};
 use crate::version::Version;
-use shipload_value::PartitionId;
+use shipload_value::{Digest, PartitionId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much migration may do at a time.
@@ -19,6 +21,9 @@ pub struct Settings {
     pub incoming_max: usize,
     /// Bytes not acknowledged on one stream above which migration adds nothing to it.
     pub window_bytes: usize,
+    /// Estimated microseconds of processors that migration may cost in a millisecond; what partitions need that have too
+    /// few copies costs a quarter.
+    pub us_per_ms: u64,
     /// An answer that does not come is asked for again after so many milliseconds.
     pub retry_ms: u64,
     /// Who wins when copies have diverged.
@@ -35,6 +40,7 @@ impl Default for Settings {
             outgoing_max: 8,
             incoming_max: 8,
             window_bytes: 256 << 10,
+            us_per_ms: 1_000_000,
             retry_ms: 300,
             policy,
             keeps_released: false,
@@ -85,10 +91,15 @@ pub struct Migration {
     pub(super) unfilled: BTreeSet<PartitionId>,
     /// Copies here that the view's inventories did not know of, with when their masters were last asked.
     pub(super) strays: BTreeMap<PartitionId, u64>,
+    /// Partitions whose masters, this node, wait for copies to be dropped.
+    pub(super) releasing: BTreeSet<PartitionId>,
     pub(super) frozen: bool,
     /// Nothing was left to do, and nothing has happened since.
     pub(super) rests: bool,
     pub(super) rounds: u32,
+    pub(super) credit: Credit,
+    /// Records that are asked of copies which are not gathered yet.
+    pub(super) resolving: BTreeMap<Digest, Resolving>,
 }
 
 impl Migration {
@@ -114,9 +125,12 @@ impl Migration {
             incoming: BTreeMap::new(),
             unfilled: BTreeSet::new(),
             strays: BTreeMap::new(),
+            releasing: BTreeSet::new(),
             frozen: false,
             rests: false,
             rounds: 0,
+            credit: Credit::default(),
+            resolving: BTreeMap::new(),
         }
     }
 
@@ -151,12 +165,6 @@ impl Migration {
     /// See [`Migration::freeze`].
     pub fn thaw(&mut self) {
         self.frozen = false;
-    }
-
-    /// Nodes that may hold a newer state of a record than the master, because their copies are not gathered yet.
-    #[must_use]
-    pub fn ungathered(&self, partition: PartitionId) -> Vec<NodeId> {
-        self.led.get(&partition).map_or(Vec::new(), |led| led.gathers.iter().map(|(node, _)| *node).collect())
     }
 
     /// What is left to do.
@@ -293,6 +301,7 @@ impl Migration {
             self.waiting.insert(ticket);
         }
         let patience_ms = self.settings.retry_ms * 8;
+        self.credit.refill(now_ms, self.settings.us_per_ms);
         self.incoming.retain(|_, asked_ms| now_ms < *asked_ms + patience_ms);
         let keys: Vec<_> = self.tasks.keys().copied().collect();
         for key in keys {
@@ -301,6 +310,7 @@ impl Migration {
         }
         self.start(now_ms, ground, effects);
         self.remind(now_ms, effects);
+        self.resolve_again(now_ms, effects);
     }
 
     pub(super) fn at(&self, partition: PartitionId) -> At {

@@ -76,6 +76,9 @@ impl Migration {
         led.is_settled = true;
         led.releases =
             duty.extras.iter().filter(|node| **node != self.me).map(|node| (*node, now_ms)).collect();
+        if !led.releases.is_empty() {
+            self.releasing.insert(partition);
+        }
         for (to, _) in &led.releases {
             effects.push(Effect::Send { to: *to, message: Message::Release { at } });
         }
@@ -84,7 +87,8 @@ impl Migration {
     /// Tells again those that have not answered.
     pub(super) fn remind(&mut self, now_ms: u64, effects: &mut Effects) {
         let (retry_ms, namespace, view) = (self.settings.retry_ms, self.namespace, self.view);
-        for (&partition, led) in &mut self.led {
+        for &partition in &self.releasing {
+            let Some(led) = self.led.get_mut(&partition) else { continue };
             for (to, told_ms) in led.releases.iter_mut().filter(|(_, told_ms)| now_ms >= told_ms + retry_ms) {
                 *told_ms = now_ms;
                 let at = At { namespace, partition, view };
@@ -118,6 +122,9 @@ impl Migration {
     ) {
         let Some(led) = self.led.get_mut(&partition) else { return };
         led.releases.retain(|(node, _)| *node != from);
+        if led.releases.is_empty() {
+            self.releasing.remove(&partition);
+        }
         ground.with(partition, &mut |_, streams| streams.unlisten(partition, from, effects));
     }
 }

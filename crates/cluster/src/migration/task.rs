@@ -17,9 +17,11 @@ pub(super) enum Purpose {
     Verify,
 }
 
-/// Waiting tasks, smallest first within their purpose.
+/// Waiting tasks: what is urgent first, smallest first within their purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket {
+    /// The partition has all the copies that it should, and they agree: there is time.
+    pub(super) spare: bool,
     pub(super) purpose: Purpose,
     pub(super) records: u64,
     pub(super) partition: PartitionId,
@@ -29,6 +31,8 @@ pub(super) struct Ticket {
 /// A comparison under way.
 #[derive(Debug)]
 pub(super) struct Task {
+    /// As in [`Ticket`].
+    pub(super) spare: bool,
     pub(super) purpose: Purpose,
     pub(super) records: u64,
     /// Tells this task's answers from those of earlier tasks.

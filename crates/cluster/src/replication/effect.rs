@@ -3,7 +3,7 @@
 use crate::fabric::{Item, Message};
 use crate::identity::NodeId;
 use crate::version::Version;
-use shipload_value::PartitionId;
+use shipload_value::{Digest, PartitionId};
 
 /// A write that waits for holders; unique in its [`super::Replication`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub enum Effect {
         /// The entry.
         item: Item<'static>,
     },
+    /// A record that was asked of other copies is what it should be: requests for it may be executed.
+    Resolved(Digest),
     /// A stream that migration watches has room: call `Migration::on_progress`.
     Progress(PartitionId),
     /// This node holds this version of the partition from now on; none: nothing any more.

@@ -14,7 +14,7 @@ impl Replication {
     /// those that listened before, what they have not acknowledged; to new ones, all of it. Writes for partitions
     /// that this node masters no longer are in doubt.
     pub fn on_view(&mut self, now_ms: u64, view: u64, postings: Vec<Posting>, effects: &mut Effects) {
-        self.view = view;
+        self.early.note_over(std::mem::replace(&mut self.view, view));
         self.active.clear();
         self.unacked_bytes = 0;
         let mut before = std::mem::take(&mut self.posts);
@@ -94,6 +94,22 @@ impl Replication {
     pub(crate) fn gathered(&mut self, partition: PartitionId) {
         if let Some(post) = self.posts.get_mut(&partition) {
             post.removed = None;
+            post.resolved.clear();
+        }
+    }
+
+    /// Whether this node, the master, may answer for a record: not while another copy may have a newer state of it that nobody
+    /// has looked for yet. See `Migration::resolve`.
+    #[must_use]
+    pub fn may_answer(&self, digest: &Digest) -> bool {
+        let certain = |post: &Post| post.removed.is_none() || post.resolved.contains(digest);
+        self.posts.get(&digest.partition()).is_some_and(|post| post.leading && certain(post))
+    }
+
+    /// The record was asked of all copies.
+    pub(crate) fn resolved(&mut self, digest: &Digest) {
+        if let Some(post) = self.posts.get_mut(&digest.partition()) {
+            post.note_resolved(digest);
         }
     }
 

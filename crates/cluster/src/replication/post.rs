@@ -61,6 +61,8 @@ pub(super) struct Post {
     pub(super) has_left: bool,
     /// What was deleted while copies are gathered, so that a copy that is behind does not bring it back.
     pub(super) removed: Option<BTreeSet<Digest>>,
+    /// Records that were asked of all copies while these are gathered: what is here is what counts.
+    pub(super) resolved: BTreeSet<Digest>,
     /// See [`Posting::keeps`].
     pub(super) keeps: Option<ConflictPolicy>,
 }
@@ -85,6 +87,13 @@ impl Post {
     /// How far the stream from `from` is applied.
     pub(super) fn applied(&self, from: NodeId) -> u64 {
         self.inlets.iter().find(|inlet| inlet.from == from).map_or(0, Inlet::applied)
+    }
+
+    /// Remembers that a record was asked of all copies; beyond the bound it is asked again each time.
+    pub(super) fn note_resolved(&mut self, digest: &Digest) {
+        if self.removed.is_some() && self.resolved.len() < REMOVED_MAX {
+            self.resolved.insert(*digest);
+        }
     }
 
     pub(super) fn note_removed(&mut self, digest: &Digest) {

@@ -1,5 +1,6 @@
 //! The machine: writes in, entries out; entries in, records changed.
 
+use super::early::Early;
 use super::effect::{Effect, Effects, WriteId};
 use super::pending::Pending;
 use super::post::{Branch, Post};
@@ -87,6 +88,7 @@ pub struct Replication {
     pub(super) namespace: NamespaceId,
     pub(super) settings: Settings,
     pub(super) view: u64,
+    pub(super) early: Early,
     pub(super) posts: BTreeMap<PartitionId, Post>,
     /// Partitions with entries that are not acknowledged.
     pub(super) active: BTreeSet<PartitionId>,
@@ -105,6 +107,7 @@ impl Replication {
             namespace,
             settings,
             view: 0,
+            early: Early::default(),
             posts: BTreeMap::new(),
             active: BTreeSet::new(),
             pending: Pending::default(),
@@ -222,7 +225,7 @@ impl Replication {
     ) {
         let Some(at) = message.at().filter(|at| at.namespace == self.namespace) else { return };
         if at.view != self.view {
-            return self.refuse(from, at, &message, effects);
+            return self.keep_or_refuse(from, at, message, effects);
         }
         match message {
             Message::Replica { at, seq, item } => self.on_entry(at, from, seq, item, records, effects),
@@ -310,13 +313,6 @@ impl Replication {
             acked: outlet.acked_seq(),
             bytes: outlet.bytes(),
         })
-    }
-
-    fn refuse(&mut self, from: NodeId, at: At, message: &Message<'_>, effects: &mut Effects) {
-        if matches!(message, Message::Replica { .. }) {
-            self.counters.wrong_view += 1;
-            effects.push(Effect::Send { to: from, message: Message::WrongView { at, known: self.view } });
-        }
     }
 
     fn on_ack(&mut self, now_ms: u64, partition: PartitionId, from: NodeId, seq: u64, effects: &mut Effects) {

@@ -142,6 +142,7 @@ impl Ground for Floor {
 
     fn install(&mut self, now_ms: u64, view: u64, postings: Vec<Posting>, effects: &mut Effects) {
         self.streams.on_view(now_ms, view, postings, effects);
+        self.streams.catch_up(&mut self.store, effects);
     }
 }
 

@@ -161,6 +161,7 @@ impl Band {
                         migration.on_item(now_ms, partition, from, &item, ground, effects);
                     });
                 }
+                Effect::Resolved(_) => {}
                 Effect::Progress(partition) => {
                     let now_ms = self.now_ms;
                     self.with(id, |host, effects| {

@@ -28,6 +28,8 @@ impl Node {
                     }
                     todo.extend(more);
                 }
+                // Requests for it wait for the next tick.
+                Effect::Resolved(_) => self.cluster.wake(),
                 Effect::Hold { partition, version } => {
                     namespace.holdings.hold(partition, version.as_ref());
                     self.cluster.keep_moved();

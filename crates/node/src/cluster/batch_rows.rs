@@ -14,6 +14,8 @@ pub(crate) struct Foreign(BTreeMap<Option<NodeId>, Rows>);
 #[derive(Debug, Default)]
 struct Rows {
     count: u32,
+    /// Some of them may change something.
+    writes: bool,
     bytes: Vec<u8>,
 }
 
@@ -29,11 +31,12 @@ impl Foreign {
         let master = namespace.and_then(|namespace| namespace.holdings.master(partition));
         let rows = self.0.entry(master.filter(|master| *master != node.id())).or_default();
         rows.count += 1;
+        rows.writes |= row.info2 != 0;
         append(row, &mut rows.bytes);
     }
 
-    /// The batches, as complete frames. Every row will be answered.
-    pub(super) fn into_requests(self, filter: Option<&[u8]>) -> Vec<(Option<NodeId>, Vec<u8>)> {
+    /// The batches, as complete frames, each with its master and whether it may change anything. Every row will be answered.
+    pub(super) fn into_requests(self, filter: Option<&[u8]>) -> Vec<(Option<NodeId>, bool, Vec<u8>)> {
         let whole = |rows: Rows| {
             let mut data = rows.count.to_be_bytes().to_vec();
             data.push(batch::RESPOND_ALL_KEYS);
@@ -45,7 +48,7 @@ impl Foreign {
             request::message(&mut out, &header, &fields, &[]);
             out
         };
-        self.0.into_iter().map(|(master, rows)| (master, whole(rows))).collect()
+        self.0.into_iter().map(|(master, rows)| (master, rows.writes, whole(rows))).collect()
     }
 }
 

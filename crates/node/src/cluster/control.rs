@@ -7,7 +7,7 @@ use super::gossip::News;
 use super::outgoing::{ClusterNotice, Outgoing};
 use crate::node::Node;
 use crate::now::Now;
-use shipload_cluster::agreement::{self, Agreement, Standing};
+use shipload_cluster::agreement::{self, Agreement, Committed, Standing};
 use shipload_cluster::fabric::Message;
 use shipload_cluster::metadata::{self, Metadata};
 use shipload_cluster::{Incarnation, Inventory, NodeId};
@@ -20,6 +20,8 @@ pub(super) struct Control {
     pub(super) incarnation: Incarnation,
     pub(super) agreement: Agreement,
     pub(super) metadata: Metadata,
+    /// A view that is agreed on and not installed yet: what has to be said about it leaves first.
+    pub(super) installing: Option<Arc<Committed>>,
 }
 
 /// What the machines want done after an event.
@@ -40,8 +42,26 @@ impl Node {
         let mut control = self.cluster.control.lock();
         let Some(control) = control.as_mut() else { return };
         let mut pass = Pass::default();
+        self.install_agreed(control, &mut pass, now, out);
         event(control, &mut pass);
         self.settle(control, &mut pass, now, out);
+    }
+
+    /// Whether a view waits to be installed: what was said until now should leave before.
+    pub(super) fn is_installing(&self) -> bool {
+        self.cluster.control.lock().as_ref().is_some_and(|control| control.installing.is_some())
+    }
+
+    /// Installs the view that waits for it.
+    fn install_agreed(&self, control: &mut Control, pass: &mut Pass, now: Now, out: &mut Outgoing) {
+        let Some(committed) = control.installing.take() else { return };
+        self.install(&committed, now, out);
+        control.metadata.install(now.mono_ms(), &committed.view, &mut pass.metadata);
+        out.notices.push(ClusterNotice::View(
+            committed.view.epoch,
+            committed.view.key,
+            committed.view.members.len(),
+        ));
     }
 
     /// Does what the machines want, until they want nothing more.
@@ -70,7 +90,7 @@ impl Node {
                 }
             }
         }
-        self.note_integrity(control.agreement.integrity());
+        self.note_integrity(control.installing.is_none() && control.agreement.integrity());
     }
 
     /// What gossip has found out.
@@ -92,17 +112,27 @@ impl Node {
                 }
                 self.edit_peers(|peers| drop(peers.insert(node, *attributes)));
                 control.agreement.member_up(now_ms, node, incarnation, &mut pass.agreement);
-                if before.is_some_and(|before| before != wish) {
+                // A node may have changed its mind while it was gone: what it stands for in the view counts as well.
+                let committed = control.agreement.committed();
+                let stands = committed.and_then(|view| view.standing(node)).map(|one| (one.rack, one.quiesced));
+                if before.is_some_and(|before| before != wish) || stands.is_some_and(|stands| stands != wish) {
                     control.agreement.recluster(now_ms, &mut pass.agreement);
                 }
             }
             News::Down { node } => {
                 out.notices.push(ClusterNotice::Down(node));
+                self.give_up_errands(node, now, out);
                 self.edit_peers(|peers| drop(peers.remove(&node)));
                 control.agreement.member_down(now_ms, node, &mut pass.agreement);
             }
             // The principal alone can; others hear of the changed attributes and do the same.
             News::Wish => drop(control.agreement.recluster(now_ms, &mut pass.agreement)),
+            News::Agreement { from, message } => {
+                control.agreement.on_message(now_ms, from, message, &mut pass.agreement);
+            }
+            News::Metadata { from, message } => {
+                control.metadata.on_message(now_ms, from, message, &mut pass.metadata);
+            }
         }
     }
 
@@ -122,6 +152,8 @@ impl Node {
                 out.fabric.push((to, Message::Agreement(bytes.into())));
             }
             agreement::Effect::Declare { ballot } => {
+                // What is declared is the state in the view before, not in the one before that.
+                self.install_agreed(control, pass, now, out);
                 let (rack, quiesced) = self.wish();
                 let standing =
                     Standing { incarnation: control.incarnation, rack, quiesced, inventory: self.freeze() };
@@ -129,13 +161,14 @@ impl Node {
             }
             agreement::Effect::Thaw => self.thaw(),
             agreement::Effect::Install { committed } => {
-                self.install(&committed, now, out);
-                control.metadata.install(now_ms, &committed.view, &mut pass.metadata);
-                out.notices.push(ClusterNotice::View(
-                    committed.view.epoch,
-                    committed.view.key,
-                    committed.view.members.len(),
-                ));
+                self.install_agreed(control, pass, now, out);
+                let alone = committed.view.members.len() == 1;
+                control.installing = Some(committed);
+                if alone {
+                    // Nobody is to be told.
+                    self.install_agreed(control, pass, now, out);
+                }
+                self.cluster.wake();
             }
         }
     }

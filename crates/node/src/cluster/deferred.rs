@@ -21,7 +21,9 @@ pub(super) struct Deferred {
     pub(super) requester: Requester,
     /// Its frame.
     pub(super) frame: Vec<u8>,
-    /// Monotonic nanoseconds.
+    /// It is not tried before, monotonic nanoseconds.
+    pub(super) after_mono_ns: u64,
+    /// Nor after that.
     pub(super) until_mono_ns: u64,
 }
 
@@ -53,12 +55,13 @@ impl Cluster {
 impl Node {
     /// Tries the requests again that wait.
     pub(super) fn retry_deferred(&self, now: Now, out: &mut Outgoing) {
-        let requests = std::mem::take(&mut *self.cluster.deferred.lock());
+        let due = |request: &mut Deferred| request.after_mono_ns <= now.mono_ns;
+        let requests: Vec<Deferred> = self.cluster.deferred.lock().extract_if(.., due).collect();
         if requests.is_empty() {
             return;
         }
         let mut worker = self.cluster.worker.lock();
-        for Deferred { requester, frame, until_mono_ns } in requests {
+        for Deferred { requester, frame, until_mono_ns, .. } in requests {
             let mut answer = Vec::new();
             if until_mono_ns <= now.mono_ns {
                 reply::simple(&mut answer, ResultCode::Unavailable, 0, 0);

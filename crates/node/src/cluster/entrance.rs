@@ -1,5 +1,6 @@
 //! Messages of other nodes come in here.
 
+use super::gossip::News;
 use super::ground::NamespaceGround;
 use super::outgoing::{ClusterNotice, Reply, Requester};
 use super::parking::Ticket;
@@ -10,7 +11,7 @@ use crate::node::Node;
 use crate::now::Now;
 use crate::worker::Worker;
 use shipload_cluster::fabric::{At, Message};
-use shipload_cluster::replication::{Effect, Effects};
+use shipload_cluster::replication::Effects;
 use shipload_cluster::{NodeId, agreement, metadata};
 use shipload_store::stripe_of;
 
@@ -24,15 +25,11 @@ impl Node {
         match message {
             Message::Hello(_) => {}
             Message::Agreement(bytes) => match agreement::Message::decode(&bytes) {
-                Ok(message) => self.with_control(now, &mut worker.outgoing, |control, pass| {
-                    control.agreement.on_message(now_ms, from, message, &mut pass.agreement);
-                }),
+                Ok(message) => self.cluster.tell_control(News::Agreement { from, message }),
                 Err(error) => malformed(worker, from, &error.to_string()),
             },
             Message::Metadata(bytes) => match metadata::Message::decode(&bytes) {
-                Ok(message) => self.with_control(now, &mut worker.outgoing, |control, pass| {
-                    control.metadata.on_message(now_ms, from, message, &mut pass.metadata);
-                }),
+                Ok(message) => self.cluster.tell_control(News::Metadata { from, message }),
                 Err(error) => malformed(worker, from, &error.to_string()),
             },
             Message::Proxy { id, hops, frame } => {
@@ -45,7 +42,10 @@ impl Node {
                 }
             }
             Message::ProxyReply { id, frames } => {
-                self.cluster.parking.answered(Ticket(id), &frames, &mut worker.outgoing);
+                // Only the first answer counts, and none after it was given up.
+                if self.cluster.errands.take(from, Ticket(id)).is_some() {
+                    self.cluster.parking.answered(Ticket(id), &frames, &mut worker.outgoing);
+                }
             }
             Message::Replica { at, .. } | Message::Ack { at, .. } | Message::WrongView { at, .. } => {
                 if let Some(namespace) = self.namespace_of(at) {
@@ -125,38 +125,30 @@ impl Node {
         let effects = worker.waiting.effects_of(namespace.index);
         let mut records = StripeRecords { namespace, stripe };
         streams.replication.on_message(now.mono_ms(), from, message, &mut records, effects);
-        let view = streams.replication.view();
-        let arrived = effects.extract_if(.., |effect| matches!(effect, Effect::Arrived { .. }));
-        for effect in arrived {
-            if let Effect::Arrived { partition, from, item } = effect {
-                streams.arrived.push_back(Arrived { view, partition, from, item });
-            }
-        }
-        let any = !streams.arrived.is_empty();
+        let any = streams.note_arrived(effects);
         worker.touched[namespace.index] |= 1 << stripe_number;
         namespace.holdings.mark_active(at.partition);
         drop(shard);
         if any {
-            self.take_arrived(worker, namespace, stripe_number, now);
+            take_arrived(namespace, stripe_number, now, worker.waiting.effects_of(namespace.index));
         }
     }
 
-    /// Hands entries to the migration machine, in the order in which they arrived whatever thread took them.
-    fn take_arrived(&self, worker: &mut Worker, namespace: &Namespace, stripe: usize, now: Now) {
-        let mut effects = Effects::new();
-        let mut migration = namespace.migration.lock();
-        let Some(migration) = migration.as_mut() else { return };
-        let arrived = match namespace.stripe_at(stripe).streams() {
-            Some(streams) => std::mem::take(&mut streams.arrived),
-            None => return,
-        };
-        for Arrived { view, partition, from, item } in arrived {
-            if view == migration.view() {
-                let mut ground = NamespaceGround { namespace };
-                migration.on_item(now.mono_ms(), partition, from, &item, &mut ground, &mut effects);
-            }
+}
+
+/// Hands entries to the migration machine, in the order in which they arrived whatever thread took them.
+pub(super) fn take_arrived(namespace: &Namespace, stripe: usize, now: Now, effects: &mut Effects) {
+    let mut migration = namespace.migration.lock();
+    let Some(migration) = migration.as_mut() else { return };
+    let arrived = match namespace.stripe_at(stripe).streams() {
+        Some(streams) => std::mem::take(&mut streams.arrived),
+        None => return,
+    };
+    for Arrived { view, partition, from, item } in arrived {
+        if view == migration.view() {
+            let mut ground = NamespaceGround { namespace };
+            migration.on_item(now.mono_ms(), partition, from, &item, &mut ground, effects);
         }
-        worker.waiting.effects_of(namespace.index).append(&mut effects);
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! What it finds out waits as [`News`] until control has time for it.
 
+use super::Cluster;
 use super::outgoing::{ClusterNotice, Outgoing};
 use crate::node::Node;
 use crate::now::Now;
 use shipload_cluster::membership::{Effect, Membership};
-use shipload_cluster::{Attributes, Incarnation, NodeId};
+use shipload_cluster::{Attributes, Incarnation, NodeId, agreement, metadata};
 use std::net::SocketAddr;
 
 /// What gossip has found out, for control.
@@ -18,6 +19,25 @@ pub(super) enum News {
     Down { node: NodeId },
     /// This node's rack or wish to be quiet has changed.
     Wish,
+    /// Another node says something about views.
+    Agreement { from: NodeId, message: agreement::Message },
+    /// Another node says something about what all know.
+    Metadata { from: NodeId, message: metadata::Message },
+}
+
+/// Messages of other nodes that wait for control; more are lost, and said again.
+const MESSAGES_MAX: usize = 4096;
+
+impl Cluster {
+    /// A message for control's thread: installing a view takes longer than a thread that serves clients has.
+    pub(super) fn tell_control(&self, news: News) {
+        let mut waiting = self.news.lock();
+        if waiting.len() < MESSAGES_MAX {
+            waiting.push_back(news);
+        }
+        drop(waiting);
+        self.wake();
+    }
 }
 
 impl Node {

@@ -29,9 +29,14 @@ impl Ground for NamespaceGround<'_> {
             }
         }
         for (stripe, postings) in by_stripe.into_iter().enumerate() {
-            if let Some(streams) = self.namespace.stripe_at(stripe).streams() {
+            let mut shard = self.namespace.stripe_at(stripe);
+            if let (records, Some(streams)) = shard.split() {
                 streams.replication.on_view(now_ms, view, postings, effects);
+                let mut records = StripeRecords { namespace: self.namespace, stripe: records };
+                streams.replication.catch_up(&mut records, effects);
+                streams.note_arrived(effects);
             }
+            drop(shard);
             self.namespace.holdings.mark_stripe_active(stripe);
         }
     }

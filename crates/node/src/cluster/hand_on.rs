@@ -1,11 +1,12 @@
 //! Requests for partitions that another node masters: handed on over the fabric, the answer relayed.
 //!
 //! A client whose map is old is served, not failed. While nobody is known to master a partition, or this node is just
-//! becoming its master, the request waits here instead.
+//! becoming its master, or has to ask other copies for the record first, the request waits here instead.
 
 use super::batch_rows::Foreign;
 use super::deferred::Deferred;
-use super::outgoing::{Outgoing, Requester};
+use super::errands::Errand;
+use super::outgoing::Requester;
 use super::parking::{Answer, Ticket};
 use crate::batch;
 use crate::namespace::Namespace;
@@ -15,12 +16,14 @@ use crate::peer::Executed;
 use crate::worker::Worker;
 use shipload_cluster::NodeId;
 use shipload_cluster::fabric::Message;
-use shipload_value::PartitionId;
+use shipload_value::Digest;
 use shipload_wire::code::ResultCode;
 use shipload_wire::{frame, reply};
 
 /// A request is handed on at most so often: a partition that is being handed over may need two.
 const HOPS_MAX: u8 = 4;
+/// Where a frame of one command has its second byte of bits: those are about writing.
+const INFO2_AT: usize = frame::HEADER_SIZE + 2;
 
 impl Node {
     /// Hands a request for one record on to the partition's master. `body` is the message.
@@ -28,7 +31,7 @@ impl Node {
         &self,
         worker: &mut Worker,
         namespace: &Namespace,
-        partition: PartitionId,
+        digest: Digest,
         body: &[u8],
         now: Now,
         out: &mut Vec<u8>,
@@ -40,15 +43,27 @@ impl Node {
         let mut request = Vec::with_capacity(frame::HEADER_SIZE + body.len());
         request.extend_from_slice(&frame::header(frame::MESSAGE, body.len()));
         request.extend_from_slice(body);
-        match self.next_hop(worker, namespace.holdings.master(partition)) {
+        self.ask_copies(worker, namespace, &digest, now);
+        match self.next_hop(worker, namespace.holdings.master(digest.partition())) {
             Some((master, hops)) => {
                 let ticket = worker.waiting.wait(self);
-                let message = Message::Proxy { id: ticket.0, hops, frame: request.into() };
-                worker.outgoing.fabric.push((master, message));
+                let writes = request.get(INFO2_AT).is_some_and(|info2| *info2 != 0);
+                self.send_on(worker, master, ticket, hops, request, writes, now);
                 worker.counters(namespace).client_proxy_complete.inc();
                 self.park_with(worker, Answer::Whole(Vec::new()), None, now, out)
             }
             None => self.defer(worker, worker.waiting.requester, request, now, out),
+        }
+    }
+
+    /// Lets the copies of a record be asked that are not gathered yet, if that is what a request has to wait for here.
+    pub(crate) fn ask_copies(&self, worker: &mut Worker, namespace: &Namespace, digest: &Digest, now: Now) {
+        if namespace.holdings.master(digest.partition()) != Some(self.id()) {
+            return;
+        }
+        let effects = worker.waiting.effects_of(namespace.index);
+        if let Some(migration) = namespace.migration.lock().as_mut() {
+            migration.resolve(now.mono_ms(), digest, effects);
         }
     }
 
@@ -69,13 +84,10 @@ impl Node {
         out: &mut Vec<u8>,
     ) -> Executed {
         let hops = worker.waiting.requester.hops();
-        for (master, request) in foreign.into_requests(filter) {
+        for (master, writes, request) in foreign.into_requests(filter) {
             let ticket = worker.waiting.wait(self);
             match self.next_hop(worker, master) {
-                Some((master, hops)) => {
-                    let message = Message::Proxy { id: ticket.0, hops, frame: request.into() };
-                    worker.outgoing.fabric.push((master, message));
-                }
+                Some((master, hops)) => self.send_on(worker, master, ticket, hops, request, writes, now),
                 None => {
                     // Answered by this very node, a little later.
                     let requester = Requester::Node { node: self.id(), id: ticket.0, hops };
@@ -90,9 +102,21 @@ impl Node {
         self.park_with(worker, answer, Some(batch::TIMING), now, out)
     }
 
-    /// A request that was handed on under this number could not be sent: it is answered as not available.
-    pub fn refuse_handed_on(&self, id: u64, out: &mut Outgoing) {
-        self.cluster.parking.answered(Ticket(id), &[], out);
+    #[expect(clippy::too_many_arguments, reason = "what a request is and where it goes")]
+    fn send_on(
+        &self,
+        worker: &mut Worker,
+        to: NodeId,
+        ticket: Ticket,
+        hops: u8,
+        request: Vec<u8>,
+        writes: bool,
+        now: Now,
+    ) {
+        let until_mono_ns = worker.deferred_until.unwrap_or_else(|| Deferred::deadline(now));
+        let errand = Errand { frame: request.clone(), hops: hops.saturating_sub(1), writes, until_mono_ns };
+        self.cluster.errands.note(to, ticket, errand);
+        worker.outgoing.fabric.push((to, Message::Proxy { id: ticket.0, hops, frame: request.into() }));
     }
 
     fn defer(
@@ -104,7 +128,7 @@ impl Node {
         out: &mut Vec<u8>,
     ) -> Executed {
         let until_mono_ns = worker.deferred_until.unwrap_or_else(|| Deferred::deadline(now));
-        if self.cluster.defer(Deferred { requester, frame, until_mono_ns }) {
+        if self.cluster.defer(Deferred { requester, frame, after_mono_ns: 0, until_mono_ns }) {
             return Executed::Parked;
         }
         reply::simple(out, ResultCode::Unavailable, 0, 0);

@@ -1,5 +1,6 @@
 //! A view is installed: who masters what, what this node holds, what has to move.
 
+use super::entrance::take_arrived;
 use super::ground::NamespaceGround;
 use super::outgoing::Outgoing;
 use super::status::Status;
@@ -21,6 +22,7 @@ impl Node {
         for namespace in self.namespaces() {
             let Some(map) = map::assign(committed, &namespace.name) else { continue };
             let duties = map::duties(committed, &namespace.name, &map);
+            namespace.holdings.note_gathers(self.id(), &duties);
             namespace.holdings.install(map);
             let mut effects = Effects::new();
             if let Some(migration) = namespace.migration.lock().as_mut() {
@@ -28,6 +30,13 @@ impl Node {
                 migration.set_settings(migration::Settings { keeps_released: leaving, ..settings });
                 let mut ground = NamespaceGround { namespace };
                 migration.on_view(now.mono_ms(), key, duties, &mut ground, &mut effects);
+            }
+            // Entries of this view that were here before it.
+            for stripe in namespace.holdings.active() {
+                let any = namespace.stripe_at(stripe).streams().is_some_and(|streams| !streams.arrived.is_empty());
+                if any {
+                    take_arrived(namespace, stripe, now, &mut effects);
+                }
             }
             self.act(namespace, effects, now, out);
         }
@@ -71,6 +80,7 @@ impl Node {
         migration::Settings {
             outgoing_max: threads * PER_THREAD,
             incoming_max: incoming * PER_THREAD,
+            us_per_ms: threads as u64 * US_PER_MS,
             policy,
             ..migration::Settings::default()
         }
@@ -79,8 +89,21 @@ impl Node {
 
 /// Comparisons at a time for each of `migrate-threads`.
 const PER_THREAD: usize = 8;
+/// Estimated microseconds of processors, of all nodes that take part, that this node's migration may cost in a millisecond for
+/// each of `migrate-threads`.
+const US_PER_MS: u64 = 200;
 
 impl Namespace {
+    /// Reads are answered from this copy even while others are gathered: `read-consistency-level-override`.
+    pub(crate) fn reads_one(&self) -> bool {
+        self.config.keys.text(NamespaceKey::ReadConsistencyLevelOverride) == "one"
+    }
+
+    /// Writes don't wait for copies that are gathered: `disable-write-dup-res`.
+    pub(crate) fn writes_unresolved(&self) -> bool {
+        self.config.flag(NamespaceKey::DisableWriteDupRes)
+    }
+
     /// `replication-factor`, as the cluster is told of it.
     pub(super) fn wished_copies(&self) -> u8 {
         u8::try_from(self.config.number(NamespaceKey::ReplicationFactor)).unwrap_or(u8::MAX)

@@ -101,6 +101,7 @@ impl Node {
             incarnation,
             agreement: Agreement::new(me, incarnation, settings, join.random ^ 1, now_ms),
             metadata: Metadata::new(me, join.metadata),
+            installing: None,
         };
         for name in restored {
             self.apply_metadata(now, &name, made.metadata.get(&name));

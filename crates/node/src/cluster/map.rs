@@ -2,13 +2,14 @@
 
 use parking_lot::RwLock;
 use shipload_cluster::map::PartitionMap;
+use shipload_cluster::migration::Duty;
 use shipload_cluster::version::Version;
 use shipload_cluster::{NamespaceInventory, NodeId};
 use shipload_store::{STRIPE_COUNT, stripe_of};
 use shipload_value::PartitionId;
 use shipload_value::digest::PARTITION_COUNT;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// The map of the view that holds.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ pub(crate) struct Holdings {
     active: AtomicU64,
     /// Nothing was left to migrate at the last look.
     pub(super) settled: AtomicBool,
+    /// Copies that contradict each other may be here or elsewhere, in the view that holds.
+    gathering: AtomicBool,
+    /// For each partition how often its master has to say that this copy is full before reads may trust it.
+    unsure: Box<[AtomicU8]>,
 }
 
 impl Default for Holdings {
@@ -39,6 +44,8 @@ impl Default for Holdings {
             inventory: RwLock::default(),
             active: AtomicU64::new(0),
             settled: AtomicBool::new(false),
+            gathering: AtomicBool::new(false),
+            unsure: (0..PARTITION_COUNT).map(|_| AtomicU8::new(0)).collect(),
         }
     }
 }
@@ -69,6 +76,24 @@ impl Holdings {
         *self.map.write() = Some(Arc::new(NamespaceMap { map }));
     }
 
+    /// A new view: which copies contradict each other in it. Their equals are told that they are full when the view begins, and
+    /// once more when the others are gathered; until then they may be behind.
+    pub(super) fn note_gathers(&self, me: NodeId, duties: &[Duty]) {
+        let mut any = false;
+        for duty in duties {
+            let gathers = !duty.gathers.is_empty();
+            any |= gathers;
+            let twice = gathers && (duty.master == me || duty.equals.contains(&me));
+            self.unsure[duty.partition.index()].store(if twice { 2 } else { 0 }, Ordering::Release);
+        }
+        self.gathering.store(any, Ordering::Release);
+    }
+
+    /// Whether copies may contradict each other.
+    pub(crate) fn is_gathering(&self) -> bool {
+        self.gathering.load(Ordering::Acquire)
+    }
+
     /// The map of the view that holds; none before the first.
     pub(crate) fn map(&self) -> Option<Arc<NamespaceMap>> {
         self.map.read().clone()
@@ -76,6 +101,11 @@ impl Holdings {
 
     pub(super) fn hold(&self, partition: PartitionId, version: Option<&Version>) {
         self.inventory.write().set(partition, version.cloned());
+        if version.is_some_and(|version| version.full) {
+            let unsure = &self.unsure[partition.index()];
+            // Said by one thread at a time, in the order of a stream.
+            let _ = unsure.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
+        }
     }
 
     /// What this node holds.
@@ -84,8 +114,11 @@ impl Holdings {
     }
 
     /// Whether this node's copy of the partition has all records, and gets all writes: its master has said so in the view
-    /// that holds. A full copy of an earlier view may be behind.
+    /// that holds. A full copy of an earlier view may be behind, and so may one whose master gathers other copies.
     pub(crate) fn is_full(&self, partition: PartitionId) -> bool {
+        if self.unsure[partition.index()].load(Ordering::Acquire) != 0 {
+            return false;
+        }
         let key = self.map.read().as_ref().map(|known| known.map.key());
         self.inventory.read().get(partition).is_some_and(|version| version.full && Some(version.key) == key)
     }

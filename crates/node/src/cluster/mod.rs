@@ -19,6 +19,7 @@ mod batch_rows;
 mod control;
 mod deferred;
 mod entrance;
+mod errands;
 mod gossip;
 mod ground;
 mod hand_on;
@@ -55,6 +56,7 @@ pub(crate) use shard::Shard;
 use crate::worker::Worker;
 use control::Control;
 use deferred::Deferred;
+use errands::Errands;
 use gossip::News;
 use parking::Parking;
 use parking_lot::{Mutex, RwLock};
@@ -78,6 +80,9 @@ pub struct Cluster {
     control: Mutex<Option<Control>>,
     pub(crate) parking: Parking,
     deferred: Mutex<Vec<Deferred>>,
+    errands: Errands,
+    /// Nodes to which connections broke, for control.
+    broken: Mutex<Vec<NodeId>>,
     /// For requests that are tried again from ticks.
     worker: Mutex<Worker>,
     status: RwLock<Arc<Status>>,
@@ -116,6 +121,8 @@ impl Cluster {
             control: Mutex::new(None),
             parking: Parking::new(me),
             deferred: Mutex::default(),
+            errands: Errands::default(),
+            broken: Mutex::default(),
             worker: Mutex::new(worker),
             status: RwLock::new(Arc::new(alone)),
             peers: RwLock::default(),
@@ -160,14 +167,16 @@ impl Cluster {
         self.partition_generation.load(Ordering::Acquire)
     }
 
-    /// Connections to a node broke: it is suspected at the next tick.
+    /// Connections to a node broke: it is suspected at the next tick, and nobody waits for what it has to do.
     pub fn doubt(&self, node: NodeId) {
-        let mut doubts = self.doubts.lock();
-        if !doubts.contains(&node) {
-            doubts.push(node);
+        for list in [&self.doubts, &self.broken] {
+            let mut list = list.lock();
+            if !list.contains(&node) {
+                list.push(node);
+            }
         }
-        drop(doubts);
         self.wake_gossip();
+        self.wake();
     }
 
     /// The next tick takes this along, and it comes soon.

@@ -130,6 +130,14 @@ impl Parking {
         }
     }
 
+    /// Nobody will ever know what became of a part of a request that is still here.
+    pub(super) fn doubted(&self, ticket: Ticket, out: &mut Outgoing) {
+        let known = self.shelf(ticket).lock().contains_key(&ticket);
+        if known {
+            self.happened(ticket, Event::InDoubt, out);
+        }
+    }
+
     /// Answers those whose time is over.
     pub(super) fn expire(&self, mono_ns: u64, out: &mut Outgoing) {
         for shelf in &self.shelves {

@@ -3,9 +3,9 @@
 use super::parking::Ticket;
 use shipload_cluster::NodeId;
 use shipload_cluster::fabric::Item;
-use shipload_cluster::replication::{Replication, WriteId};
+use shipload_cluster::replication::{Effect, Effects, Replication, WriteId};
 use shipload_store::Stripe;
-use shipload_value::PartitionId;
+use shipload_value::{Digest, PartitionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 
@@ -39,6 +39,20 @@ pub(crate) struct Arrived {
     pub(crate) item: Item<'static>,
 }
 
+impl Streams {
+    /// Keeps the entries for the migration machine that effects tell of; whether there are any. Call it under the lock that
+    /// they were applied under.
+    pub(super) fn note_arrived(&mut self, effects: &mut Effects) -> bool {
+        let view = self.replication.view();
+        for effect in effects.extract_if(.., |effect| matches!(effect, Effect::Arrived { .. })) {
+            if let Effect::Arrived { partition, from, item } = effect {
+                self.arrived.push_back(Arrived { view, partition, from, item });
+            }
+        }
+        !self.arrived.is_empty()
+    }
+}
+
 /// The first id of the writes of a stripe.
 pub(crate) fn first_write(stripe: usize) -> WriteId {
     WriteId((stripe as u64) << STRIPE_SHIFT)
@@ -59,6 +73,13 @@ impl Shard {
     pub(crate) fn join(&mut self, replication: Replication) {
         let streams = Streams { replication, waiters: BTreeMap::new(), arrived: VecDeque::new() };
         self.streams = Some(Box::new(streams));
+    }
+
+    /// Whether requests for this record are executed here, now. `alone`: whether that goes without asking copies that are not
+    /// gathered yet.
+    pub(crate) fn executes(&self, digest: &Digest, alone: impl FnOnce() -> bool) -> bool {
+        let Some(streams) = &self.streams else { return true };
+        streams.replication.may_answer(digest) || self.serves(digest.partition()) && alone()
     }
 
     /// Whether requests for this partition are executed here.

@@ -11,7 +11,7 @@ use shipload_cluster::replication::{Counters, Effects};
 use std::sync::atomic::Ordering;
 
 /// Between two ticks while something is on its way, in nanoseconds.
-const BUSY_NS: u64 = 10_000_000;
+const BUSY_NS: u64 = 5_000_000;
 /// The same while requests wait for a master.
 const DEFERRED_NS: u64 = 3_000_000;
 /// Between two ticks at most.
@@ -44,12 +44,18 @@ impl Node {
                 }
             });
             out.append(&mut heard);
+            if self.is_installing() {
+                return now.mono_ns;
+            }
         }
         let mut wake_ms = u64::MAX;
         self.with_control(now, out, |control, pass| {
             control.agreement.on_tick(now_ms, &mut pass.agreement);
             control.metadata.on_tick(now_ms, &mut pass.metadata);
         });
+        if self.is_installing() {
+            return now.mono_ns;
+        }
         if let Some(control) = self.cluster.control.lock().as_ref() {
             wake_ms = control.agreement.wake_at_ms().min(control.metadata.wake_at_ms());
         }
@@ -57,6 +63,7 @@ impl Node {
         for namespace in self.namespaces() {
             busy |= self.tick_namespace(namespace, now, out);
         }
+        self.tend_errands(now, out);
         self.retry_deferred(now, out);
         self.cluster.parking.expire(now.mono_ns, out);
         out.append(&mut std::mem::take(&mut *self.cluster.later.lock()));

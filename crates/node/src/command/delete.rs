@@ -9,7 +9,7 @@ use shipload_wire::code::ResultCode;
 /// Executes a delete.
 pub(super) fn run(place: Place<'_>, worker: &mut Worker, command: &Command<'_>) -> Verdict {
     let mut stripe = place.namespace.stripe(&command.digest);
-    if !stripe.serves(command.digest.partition()) {
+    if !stripe.executes(&command.digest, || place.namespace.writes_unresolved()) {
         return Verdict::bare(ResultCode::Unavailable);
     }
     let Some(record) = place.namespace.find(&stripe, &command.digest, place.now) else {

@@ -27,8 +27,8 @@ pub(super) fn run(
     let mut stripe = place.namespace.stripe(&command.digest);
     let partition = command.digest.partition();
     // Every acknowledged write is on every full copy, so a replica may answer too; and must, while its master is dying.
-    let serves = stripe.serves(partition);
-    if !serves && !place.namespace.holdings.is_full(partition) {
+    let serves = stripe.executes(&command.digest, || place.namespace.reads_one());
+    if !serves && (stripe.serves(partition) || !place.namespace.holdings.is_full(partition)) {
         return Verdict::bare(ResultCode::Unavailable);
     }
     let Some(record) = place.namespace.find(&stripe, &command.digest, place.now) else {

@@ -59,7 +59,7 @@ pub(super) fn run(
         place.node.functions.take(place.node.config(), command.fields.udf_package.unwrap_or_default());
     let call = Call { place, command, origin, set };
     let mut stripe = place.namespace.stripe(&command.digest);
-    if !stripe.serves(command.digest.partition()) {
+    if !stripe.executes(&command.digest, || place.namespace.writes_unresolved()) {
         return Verdict::bare(ResultCode::Unavailable);
     }
     let record = place.namespace.find(&stripe, &command.digest, place.now);

@@ -28,7 +28,7 @@ pub(super) fn run(
     };
     let full = place.namespace.is_set_full(command.set, set);
     let mut stripe = place.namespace.stripe(&command.digest);
-    if !stripe.serves(command.digest.partition()) {
+    if !stripe.executes(&command.digest, || place.namespace.writes_unresolved()) {
         return Verdict::bare(ResultCode::Unavailable);
     }
     let record = place.namespace.find(&stripe, &command.digest, place.now);

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+/// Turns that take longer are told in the log, microseconds.
+const SLOW_US: u64 = 3000;
+
 /// What the thread is told.
 #[derive(Debug, Default)]
 struct Call {
@@ -83,7 +86,12 @@ fn run(shared: &Shared, alarm: &Alarm, deliver: &Deliver) {
     let mut clock = Clock::new(shared.start);
     let mut out = Outgoing::default();
     loop {
+        let woken_ns = clock.now().mono_ns;
         let next_ns = shared.node.control_tick(clock.now(), &mut out);
+        let took_us = clock.now().mono_ns.saturating_sub(woken_ns) / 1000;
+        if took_us >= SLOW_US {
+            tracing::debug!(took_us, "a turn of control was slow");
+        }
         log(&mut out);
         if !out.is_empty() {
             deliver(std::mem::take(&mut out));

@@ -239,9 +239,9 @@ impl EventLoop {
         for (to, message) in outgoing.fabric.drain(..) {
             let sent = self.send_to_node(to, &message);
             if let (false, Message::Proxy { id, .. }) = (sent, message) {
-                // Surely not executed anywhere: the client may try again at once, and need not wait until it is too late.
-                let Desk { shared, worker, .. } = &mut self.desk;
-                shared.node.refuse_handed_on(id, &mut worker.outgoing);
+                // Surely not executed anywhere: it waits for another master.
+                let Desk { shared, worker, now, .. } = &mut self.desk;
+                shared.node.not_sent(to, id, *now, &mut worker.outgoing);
             }
         }
         for reply in outgoing.replies.drain(..) {
