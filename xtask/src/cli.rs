@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     bench_index, bench_model, bench_records, ci, compat, conform, counter, crash, docs, drill, fuzz, golden,
-    sim, tidy,
+    sim, tidy, web,
 };
 
 /// Typed scripts of the project.
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Golden(golden::Args),
     /// Live whole clusters in one thread, from seeds, with faults and observers (minutes)
     Sim(sim::Args),
+    /// Try the web door on real nodes: REST, the console in a browser, made-up requests (minutes)
+    Web(web::Args),
 }
 
 /// What can be measured.

@@ -25,6 +25,7 @@ mod markdown;
 mod process;
 mod sim;
 mod tidy;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -62,5 +63,6 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Web(args) => web::run(&args),
     }
 }

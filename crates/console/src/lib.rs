@@ -27,6 +27,21 @@ macro_rules! files {
 
 files! {
     "text/html; charset=utf-8" "index.html"
+    "text/css; charset=utf-8" "style.css"
+    "image/svg+xml" "icon.svg"
+    "text/javascript; charset=utf-8" "api.js"
+    "text/javascript; charset=utf-8" "app.js"
+    "text/javascript; charset=utf-8" "chart.js"
+    "text/javascript; charset=utf-8" "dom.js"
+    "text/javascript; charset=utf-8" "page-api.js"
+    "text/javascript; charset=utf-8" "page-data.js"
+    "text/javascript; charset=utf-8" "page-indexes.js"
+    "text/javascript; charset=utf-8" "page-jobs.js"
+    "text/javascript; charset=utf-8" "page-modules.js"
+    "text/javascript; charset=utf-8" "page-nodes.js"
+    "text/javascript; charset=utf-8" "page-overview.js"
+    "text/javascript; charset=utf-8" "page-partitions.js"
+    "text/javascript; charset=utf-8" "page-start.js"
 }
 
 /// FNV-1a; it tells versions of a file apart and protects nothing.

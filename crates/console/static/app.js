@@ -19,7 +19,7 @@ const pages = [
   { path: 'jobs', title: 'Jobs', glyph: '⟳', key: 'j', page: jobs },
   { group: 'Data' },
   { path: 'data', title: 'Records', glyph: '≡', key: 'd', page: data },
-  { path: 'indexes', title: 'Indexes', glyph: '⌗', key: 'i', page: indexes },
+  { path: 'indexes', title: 'Indexes', glyph: '#', key: 'i', page: indexes },
   { path: 'modules', title: 'Functions', glyph: 'ƒ', key: 'f', page: modules },
   { group: 'Use it' },
   { path: 'start', title: 'First steps', glyph: '→', key: 's', page: start },
@@ -53,10 +53,11 @@ function show() {
   document.title = `${found.title} · Shipload`;
   main.replaceChildren();
   let live = true;
-  const timers = [];
+  const timers = [], ended = new AbortController();
   const context = {
     main, state, rest: rest.map(decodeURIComponent),
     isLive: () => live,
+    signal: ended.signal,
     // Runs now and again and again, until the page is left; never twice at a time.
     every(ms, work) {
       const turn = async () => {
@@ -68,7 +69,7 @@ function show() {
     },
     onCluster(listener) { listeners.push(listener); if (state.cluster) listener(state.cluster); },
   };
-  leave = () => { live = false; timers.forEach(clearTimeout); };
+  leave = () => { live = false; ended.abort(); timers.forEach(clearTimeout); };
   found.page.show(context);
 }
 

@@ -88,3 +88,10 @@ export function span(seconds) {
 }
 export const clock = (ms) => new Date(ms).toLocaleTimeString('en-GB');
 export const shortId = (id) => id.length > 8 ? `…${id.slice(-6)}` : id;
+
+// A colour that a node keeps as long as the page is open, whoever comes and goes.
+const colors = new Map();
+export function nodeColor(id) {
+  if (!colors.has(id)) colors.set(id, `--c${colors.size % 8}`);
+  return colors.get(id);
+}

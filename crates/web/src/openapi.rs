@@ -1,9 +1,10 @@
 //! The description of the API, made from the handlers themselves.
 
-use crate::{batch, catalog, cluster, history, jobs, operate, partitions, problem, record, select};
+use crate::{Web, batch, catalog, cluster, history, jobs, operate, partitions, problem, record, select};
 use axum::Json;
+use axum::extract::State;
+use serde_json::Value;
 use utoipa::OpenApi;
-use utoipa::openapi;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,13 +29,48 @@ use utoipa::openapi;
 )]
 struct Api;
 
-/// The description.
+/// The description; its namespaces are those that there are.
 #[must_use]
-pub fn document() -> openapi::OpenApi {
-    Api::openapi()
+pub fn document(namespaces: &[String]) -> Value {
+    let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
+    let operations = document.pointer_mut("/paths").and_then(Value::as_object_mut).into_iter();
+    let operations = operations.flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
+    for operation in operations.flat_map(|verbs| verbs.values_mut()) {
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
+            if parameter.get("name").and_then(Value::as_str) == Some("namespace") {
+                parameter["schema"]["enum"] = Value::from(namespaces.to_vec());
+            }
+        }
+    }
+    document
 }
 
 /// The description, as JSON.
-pub async fn get() -> Json<openapi::OpenApi> {
-    Json(document())
+pub async fn get(State(web): State<Web>) -> Json<Value> {
+    Json(document(&web.records.namespaces()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::document;
+
+    #[test]
+    fn every_operation_says_what_it_answers() {
+        let document = document(&["test".to_owned()]);
+        let paths = document["paths"].as_object().expect("paths");
+        assert!(paths.len() >= 20);
+        for (path, verbs) in paths {
+            for (verb, operation) in verbs.as_object().expect("verbs") {
+                assert!(operation["summary"].is_string(), "{verb} {path}");
+                assert!(operation["tags"].is_array(), "{verb} {path}");
+                assert!(
+                    operation["responses"].as_object().is_some_and(|all| !all.is_empty()),
+                    "{verb} {path}"
+                );
+            }
+        }
+        let namespace = &document["paths"]["/v1/db/{namespace}/{set}"]["get"]["parameters"][0];
+        assert_eq!(namespace["schema"]["enum"][0], "test");
+    }
 }

@@ -70,7 +70,7 @@ fn health_and_metrics() {
     let (status, body) = http(address, "/nothing");
     assert_eq!(status, "HTTP/1.1 404 Not Found");
     assert!(body.contains("/metrics"));
-    assert!(http(address, "/").1.contains("/healthz"));
+    assert!(http(address, "/").1.contains("\"product\":\"shipload\""));
     let (status, metrics) = http(address, "/metrics");
     assert_eq!(status, "HTTP/1.1 200 OK");
     for line in [

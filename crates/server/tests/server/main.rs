@@ -12,3 +12,4 @@ mod limits;
 mod pressure;
 mod stopping;
 mod storage;
+mod web;

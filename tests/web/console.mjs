@@ -1,0 +1,150 @@
+// The console in a browser, on three real nodes: it is green, counts move, a node dies and the copies come back, a stale
+// edit is refused, a query runs, every page is free of serious accessibility findings and is photographed in both themes.
+//
+//   node console.mjs BINARY DIRECTORY-FOR-PICTURES     (NODE_PATH with playwright-core and axe-core)
+import { createRequire } from 'node:module';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { Cluster, json, until } from './cluster.mjs';
+
+const require = createRequire(`${process.env.WEB_MODULES}/`);
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const [binary, pictures] = process.argv.slice(2);
+mkdirSync(pictures, { recursive: true });
+
+const PAGES = ['overview', 'partitions', 'nodes', 'jobs', 'data', 'indexes', 'modules', 'start', 'api'];
+const cluster = new Cluster(binary, 61);
+let failed = 0;
+const check = (what, holds, seen = '') => {
+  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${seen === '' ? '' : `: ${seen}`}`);
+  if (!holds) failed += 1;
+};
+
+async function main(browser) {
+  [0, 1, 2].forEach((number) => cluster.start(number));
+  const figures = async () => (await json('GET', `${cluster.url(0)}/v1/cluster`)).body;
+  await until('three nodes', figures, (now) => now.size === 3 && now.health.state === 'good');
+
+  const page = await browser.newPage({ viewport: { width: 1360, height: 900 } });
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => { if (message.type() === 'error' && !message.text().includes('412')) errors.push(message.text()); });
+  const outside = [];
+  page.on('request', (request) => { if (!request.url().startsWith(cluster.url(0)) && !request.url().startsWith('data:')) outside.push(request.url()); });
+  const text = (selector) => page.textContent(selector);
+
+  // 1. Green.
+  await page.goto(`${cluster.url(0)}/`);
+  await until('green', () => text('#health-word'), (word) => word === 'good');
+  check('the console says', true, await text('#health-word'));
+
+  // 2. Counts move.
+  const rows = Array.from({ length: 2000 }, (_, n) => ({ method: 'put', set: 'users', key: `user-${n}`, bins: { age: 18 + n % 60, city: n % 3 ? 'Hamburg' : 'Wien', score: n / 8 } }));
+  const written = await json('POST', `${cluster.url(1)}/v1/batch/test`, { rows });
+  check('a batch through another node', written.status === 200 && written.body.rows.every((row) => row.status === 200), `${rows.length} rows`);
+  await until('the count', () => text('#tile-records'), (count) => count === '2,000');
+  check('the count moves to', true, await text('#tile-records'));
+
+  // 3. A query.
+  await page.goto(`${cluster.url(0)}/#/data/test/users`);
+  await page.waitForSelector('tbody tr');
+  await page.fill('#filter', '{"age": {"$gte": 70}, "city": "Wien"}');
+  await page.fill('#sort', '-age');
+  await page.press('#filter', 'Enter');
+  const wanted = rows.filter((row) => row.bins.age >= 70 && row.bins.city === 'Wien').length;
+  await until('the query', () => text('#shown'), (shown) => shown.startsWith(`${Math.min(wanted, 50)} `));
+  check('a query finds', true, `${await text('#shown')} of ${wanted}`);
+
+  // 4. A stale edit is refused, and what is there can be seen.
+  await page.goto(`${cluster.url(0)}/#/overview`);
+  await page.goto(`${cluster.url(0)}/#/data/test/users`);
+  await page.waitForSelector('tbody tr');
+  const id = await text('tbody tr td button');
+  await page.click('tbody tr td button');
+  await page.waitForSelector('#editor');
+  await json('PATCH', `${cluster.url(2)}/v1/db/test/users/${id}`, { bins: { age: 99 } });
+  await page.fill('#editor', '{"age": 1}');
+  await page.click('#save');
+  await page.waitForSelector('#told .notice');
+  const refusal = await text('#told');
+  check('a stale edit is refused', refusal.includes('Nothing was written'), refusal.slice(0, 80));
+  const kept = await json('GET', `${cluster.url(1)}/v1/db/test/users/${id}`);
+  check('and changes nothing', kept.body.bins.age === 99, JSON.stringify(kept.body.bins));
+  await page.screenshot({ path: `${pictures}/refused.png` });
+  await page.click('#told button');
+  await until('what is there', () => page.inputValue('#editor'), (value) => value.includes('99'));
+  await page.fill('#editor', '{"age": 100, "whole": 1.0}');
+  await page.click('#save');
+  await until('the fresh edit', async () => (await json('GET', `${cluster.url(1)}/v1/db/test/users/${id}`)).body.bins.age, (age) => age === 100);
+  const raw = await (await fetch(`${cluster.url(1)}/v1/db/test/users/${id}`)).text();
+  check('a fresh edit is written, and a whole double stays one', raw.includes('"whole":1.0'));
+  await page.keyboard.press('Escape');
+
+  // So much that coming back takes a moment.
+  for (let part = 0; part < 12; part += 1) {
+    const bulk = Array.from({ length: 5000 }, (_, n) => ({ method: 'put', set: 'bulk', key: `int:${part * 5000 + n}`, bins: { filler: 'x'.repeat(300) } }));
+    await json('POST', `${cluster.url(part % 3)}/v1/batch/test`, { rows: bulk });
+  }
+
+  // 5. A node dies: health, picture and percentage; then all copies come back.
+  await page.goto(`${cluster.url(0)}/#/partitions/test`);
+  await until('the picture', () => page.getAttribute('canvas', 'data-tally'), (tally) => tally && Object.keys(JSON.parse(tally)).length === 3);
+  const before = await page.getAttribute('canvas', 'data-tally');
+  const seen = { words: new Set(), percents: new Set() };
+  const watch = async () => {
+    const now = await figures();
+    seen.words.add(now.health.state);
+    seen.percents.add(now.namespaces[0].replicatedPct);
+    return now;
+  };
+  cluster.kill(2);
+  await until('a node less', watch, (now) => now.size === 2);
+  await until('the picture changes', () => page.getAttribute('canvas', 'data-tally'), (tally) => Object.keys(JSON.parse(tally)).length === 2);
+  check('the picture changes', true, `${before} to ${await page.getAttribute('canvas', 'data-tally')}`);
+  await page.screenshot({ path: `${pictures}/two-nodes.png` });
+  await until('whole again', watch, (now) => now.health.state === 'good' && now.namespaces[0].replicatedPct === 100);
+  check('health changed', seen.words.has('warning') || seen.words.has('critical'), [...seen.words].join(' '));
+  check('the percentage climbed back', Math.min(...seen.percents) < 100, [...seen.percents].sort((a, b) => a - b).join(' '));
+  const lost = await json('GET', `${cluster.url(0)}/v1/db/test/users?limit=1000`);
+  const rest = await json('GET', `${cluster.url(0)}/v1/db/test/users?limit=1000&cursor=${lost.body.cursor}`);
+  check('no record is lost', lost.body.records.length + rest.body.records.length === 2000, lost.body.records.length + rest.body.records.length);
+  cluster.start(2);
+  await until('three nodes again', figures, (now) => now.size === 3 && now.health.state === 'good');
+  await page.goto(`${cluster.url(0)}/#/overview`);
+  await until('events', () => text('.events'), (events) => events.includes('is gone') && events.includes('has joined'));
+  check('both are among the events', true);
+
+  // 6. Every page in both themes, on a phone, without serious findings.
+  for (const [theme, width, height] of [['light', 1360, 900], ['dark', 1360, 900], ['light', 390, 800]]) {
+    const other = await browser.newPage({ colorScheme: theme, viewport: { width, height } });
+    other.on('pageerror', (error) => errors.push(error.message));
+    for (const path of PAGES) {
+      await other.goto(`${cluster.url(0)}/#/${path}`);
+      await other.waitForSelector('main h1');
+      await other.waitForFunction(() => document.querySelector('canvas') ? document.querySelector('canvas').dataset.tally
+        : [...document.querySelectorAll('main .panel')].some((panel) => panel.textContent.length > 0));
+      await other.evaluate(axe);
+      const { violations } = await other.evaluate(() => globalThis.axe.run({ resultTypes: ['violations'] }));
+      const serious = violations.filter((one) => ['serious', 'critical'].includes(one.impact));
+      check(`${path} ${theme} ${width}: axe`, serious.length === 0, serious.map((one) => `${one.id} ${one.nodes[0].html.slice(0, 120)}`).join('; ') || 'no serious finding');
+      await other.screenshot({ path: `${pictures}/${path}-${theme}-${width}.png`, fullPage: width < 500 });
+    }
+    await other.close();
+  }
+  check('no error in the console', errors.length === 0, errors.slice(0, 3).join(' | '));
+  check('nothing from elsewhere', outside.length === 0, outside.slice(0, 3).join(' '));
+}
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'] });
+try {
+  await main(browser);
+} catch (error) {
+  check('the run', false, error.message);
+} finally {
+  await browser.close();
+  cluster.end();
+}
+console.log(failed ? `${failed} checks failed` : 'all checks hold');
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,124 @@
+//! `cargo xtask web`: the web door on three real nodes: REST, the console in a browser, and requests made up from the
+//! description of the API.
+//!
+//! The scripts are in `tests/web`. Node.js, Chromium (Debian's package) and Python must be there; playwright-core, axe-core
+//! and schemathesis are put beside the build cache, in the versions named here.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{self, Process};
+use crate::workspace;
+
+const MODULES: [&str; 2] = ["playwright-core@1.64.1", "axe-core@4.10.3"];
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+/// Where the node for made-up requests listens.
+const ADDRESS: &str = "127.0.63.1";
+
+/// Which part, and of which program.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this part
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Seconds of made-up requests
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Where pictures of the console's pages go; the build cache when not given
+    #[arg(long)]
+    pictures: Option<PathBuf>,
+    /// The program to test; the release build of this checkout when not given
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// A part that runs alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Status codes, values, listings, queries, strangers
+    Rest,
+    /// The pages in Chromium, while a node dies
+    Console,
+    /// Requests made up from the OpenAPI document
+    Schema,
+}
+
+/// Runs the parts: `true` when all hold.
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let binary = process::binary(args.binary.as_ref())?;
+    let tools = workspace::target_dir().join("tools").join("web");
+    let pictures = args.pictures.clone().unwrap_or_else(|| tools.join("pictures"));
+    let wanted = |part| args.only.is_none_or(|only| only == part);
+    let mut holds = true;
+    if wanted(Part::Rest) {
+        holds &= script("rest.mjs", &tools, [binary.clone().into_os_string()])?;
+    }
+    if wanted(Part::Console) {
+        modules(&tools)?;
+        holds &= script("console.mjs", &tools, [binary.clone().into_os_string(), pictures.clone().into()])?;
+        println!("pictures: {}", pictures.display());
+    }
+    if wanted(Part::Schema) {
+        holds &= schema(&binary, &tools, args.seconds)?;
+    }
+    Ok(holds)
+}
+
+fn script(name: &str, tools: &Path, words: impl IntoIterator<Item = OsString>) -> Result<bool> {
+    println!("\n--> tests/web/{name}");
+    let path = workspace::root().join("tests").join("web").join(name);
+    let status = Command::new("node").arg(path).args(words).env("WEB_MODULES", tools).status();
+    Ok(status.context("Node.js is needed")?.success())
+}
+
+/// Puts the browser's driver and the accessibility checker where the script finds them.
+fn modules(tools: &Path) -> Result<()> {
+    std::fs::create_dir_all(tools).with_context(|| format!("cannot make {}", tools.display()))?;
+    let words = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
+    let status =
+        Command::new("npm").args(words).arg(tools).args(MODULES).status().context("npm is needed")?;
+    if status.success() { Ok(()) } else { bail!("npm can't install {}", MODULES.join(" ")) }
+}
+
+/// Lets schemathesis make up requests from the description of the API.
+fn schema(binary: &Path, tools: &Path, seconds: u64) -> Result<bool> {
+    println!("\n--> {SCHEMATHESIS}, {seconds} s");
+    let venv = tools.join("venv");
+    let tool = venv.join("bin").join("schemathesis");
+    if !tool.exists() {
+        let made =
+            Command::new("python3").args(["-m", "venv"]).arg(&venv).status().context("python3 is needed")?;
+        let pip =
+            Command::new(venv.join("bin").join("pip")).args(["install", "--quiet", SCHEMATHESIS]).status()?;
+        if !made.success() || !pip.success() {
+            bail!("{SCHEMATHESIS} can't be installed");
+        }
+    }
+    let words = ["serve", "--address", ADDRESS, "--namespace", "test", "--log-level", "info"];
+    let mut node = Process::start("the node", Command::new(binary).args(words))?;
+    node.wait_for(Duration::from_secs(20), |line| line.contains("http port").then_some(()))?;
+    let checks = "not_a_server_error,status_code_conformance,content_type_conformance";
+    // Quiescing the only node and the like is for other tests; what is made up here may be anything.
+    let status = Command::new("timeout")
+        .arg((seconds + 30).to_string())
+        .arg(tool)
+        .args(["run", &format!("http://{ADDRESS}:4200/v1/openapi.json")])
+        .args([
+            "--checks",
+            checks,
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--generation-maximize",
+            "response_time",
+        ])
+        .args(["--max-failures", "20", "--request-timeout", "10", "--suppress-health-check", "all"])
+        .args(["--max-examples", &(seconds * 2).to_string()])
+        .status()
+        .context("timeout is needed")?;
+    let alive = Command::new("curl").args(["-sf", &format!("http://{ADDRESS}:4200/healthz")]).status()?;
+    Ok(status.success() && alive.success())
+}
