@@ -3,6 +3,7 @@
 //! Guarantees: a record is looked at and changed under its stripe's one lock; no two stripes are ever locked at the
 //! same time; a write that begins after a truncate has taken effect gets a last-update time that survives it.
 
+use crate::changes::Changes;
 use crate::cluster::{Holdings, Shard};
 use crate::command::draft::Draft;
 use crate::config::{NamespaceConfig, NamespaceKey};
@@ -13,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use shipload_cluster::fabric::NamespaceId;
 use shipload_cluster::migration::Migration;
 use shipload_store::{
-    Counts, Cutoffs, Identity, KeptValues, KeyRef, LogConfig, Meta, RecordRef, STRIPE_COUNT, SetCounts,
+    Compression, Counts, Cutoffs, Identity, KeptValues, KeyRef, LogConfig, Meta, RecordRef, STRIPE_COUNT, SetCounts,
     SetId, SetTable, Stripe, Touch, stripe_of,
 };
 use shipload_value::{Digest, PartitionId};
@@ -41,6 +42,8 @@ pub struct Namespace {
     pub(crate) migration: Mutex<Option<Migration>>,
     /// Who masters and holds what.
     pub(crate) holdings: Holdings,
+    /// What was written lately, while somebody listens.
+    pub(crate) changes: Changes,
     /// Its devices.
     pub(crate) durable: Durable,
     sets: Arc<RwLock<SetTable>>,
@@ -139,6 +142,7 @@ impl Namespace {
             truncated: AtomicBool::new(false),
             floor_ms: AtomicU64::new(0),
             latest_ms: AtomicU64::new(0),
+            changes: Changes::default(),
             truncating: Mutex::default(),
         }
     }
@@ -367,5 +371,13 @@ pub(crate) fn log_config(config: &NamespaceConfig) -> LogConfig {
     let resident_bytes = on_device.then_some(cache);
     let low_water_pct = u8::try_from(low_water_pct).unwrap_or(50);
     let pooled_blocks = if on_device { 0 } else { default.pooled_blocks };
-    LogConfig { capacity_bytes, low_water_pct, resident_bytes, pooled_blocks, ..default }
+    let compression = match config.keys.text(NamespaceKey::Compression).as_str() {
+        "lz4" | "snappy" => Some(Compression::Lz4),
+        "zstd" => {
+            let level = config.number(NamespaceKey::CompressionLevel).clamp(1, 9);
+            Some(Compression::Zstd(u8::try_from(level).unwrap_or(1)))
+        }
+        _ => None,
+    };
+    LogConfig { capacity_bytes, low_water_pct, resident_bytes, pooled_blocks, compression, ..default }
 }

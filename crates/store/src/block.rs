@@ -14,8 +14,8 @@ pub const BLOCK_SIZE: usize = 1 << 20;
 pub const HEADER_SIZE: usize = 64;
 /// The first bytes of every block.
 pub const MAGIC: [u8; 8] = *b"shipload";
-/// The version of the block and record format.
-pub const FORMAT_VERSION: u16 = 1;
+/// The version of the block and record format: 2 since records may be compressed. Blocks of version 1 are read.
+pub const FORMAT_VERSION: u16 = 2;
 
 /// Where the checksum of the header lies in it.
 const CHECKSUM_AT: usize = 60;
@@ -56,7 +56,7 @@ pub enum HeaderError {
     #[error("the block header's checksum does not match")]
     Checksum,
     /// Written by a later version of this program.
-    #[error("block format version {0} is not known, only {FORMAT_VERSION}")]
+    #[error("block format version {0} is not known, only those up to {FORMAT_VERSION}")]
     Version(u16),
 }
 
@@ -91,7 +91,7 @@ impl Header {
             return Err(HeaderError::Checksum);
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if version != FORMAT_VERSION {
+        if version == 0 || version > FORMAT_VERSION {
             return Err(HeaderError::Version(version));
         }
         let mut namespace = [0u8; 16];

@@ -36,6 +36,10 @@ pub struct Counts {
     pub log_used_bytes: u64,
     /// Bytes of all records that were ever put, since the start.
     pub put_bytes: u64,
+    /// Of those, what was to be compressed, before and after that.
+    pub packable_bytes: u64,
+    /// See `packable_bytes`.
+    pub packed_bytes: u64,
     /// Bytes of records that defragmentation has moved, since the start.
     pub moved_bytes: u64,
 }
@@ -56,6 +60,8 @@ impl Counts {
         self.log_allocated_bytes += other.log_allocated_bytes;
         self.log_used_bytes += other.log_used_bytes;
         self.put_bytes += other.put_bytes;
+        self.packable_bytes += other.packable_bytes;
+        self.packed_bytes += other.packed_bytes;
         self.moved_bytes += other.moved_bytes;
     }
 }

@@ -21,6 +21,11 @@ pub trait Disk: Debug + Send + Sync {
     /// What it is called in messages: a path.
     fn name(&self) -> &str;
 
+    /// What offsets and lengths of large reads and writes should be multiples of: a power of two up to 4096.
+    fn align(&self) -> usize {
+        1
+    }
+
     /// Its size in bytes.
     fn size(&self) -> u64;
 

@@ -31,7 +31,7 @@ pub use disk::{Disk, DiskError};
 pub use error::{CorruptRecord, StoreError};
 pub use log::LogConfig;
 pub use meta::{BinRef, KeyRef, Meta, SetId};
-pub use record::RecordRef;
+pub use record::{Compression, RecordRef};
 pub use sets::SetTable;
 pub use sindex::{IndexKey, IndexSeek, IndexUsage, KeySource, RetiredIndex};
 pub use snapshot::{SNAPSHOT_HEAD_SIZE, SectionPlace, SnapshotError, SnapshotHead};
@@ -41,5 +41,6 @@ pub use stripe::{
 pub use sweep::{Budget, Candidate, Decision, Swept};
 pub use ttl::{Eviction, TtlHistogram};
 pub use volume::{
-    Fault, KeptValues, LoadReport, Mark, Owner, Place, Scanned, SkippedSlot, Trouble, Volume, VolumeError,
+    Fault, KeptValues, Key, LoadReport, Mark, Owner, Place, Scanned, SkippedSlot, Trouble, Volume,
+    VolumeError,
 };

@@ -16,9 +16,11 @@ mod snapshot;
 use crate::block::{HEADER_SIZE, Header, Identity};
 use crate::error::StoreError;
 use crate::index::Location;
+use crate::record::{RecordRef, decode, unpack};
 use crate::volume::{Place, Volume};
 use attached::Attached;
 use held::Held;
+use reads::Reads;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -41,6 +43,8 @@ pub(crate) struct BlockLog {
     sparse: VecDeque<(u32, u64)>,
     allocated_bytes: u64,
     used_bytes: u64,
+    /// Records that are compressed, as they were before.
+    unpacked: Reads,
     /// None in memory.
     attached: Option<Box<Attached>>,
 }
@@ -67,6 +71,7 @@ impl BlockLog {
             sparse: VecDeque::new(),
             allocated_bytes: 0,
             used_bytes: 0,
+            unpacked: Reads::new(),
             attached: None,
         }
     }
@@ -186,9 +191,26 @@ impl BlockLog {
         held.written_from(location.offset()).unwrap_or_else(|| self.read_back(held, location))
     }
 
+    /// The record at a location, which an index entry leads to.
+    #[inline]
+    pub(crate) fn record(&self, location: Location) -> RecordRef<'_> {
+        let bytes = self.bytes(location);
+        let record = decode(bytes).expect("invariant: an index entry leads to a record");
+        if record.is_packed() { self.unpacked(location, record.bytes()) } else { record }
+    }
+
+    #[cold]
+    fn unpacked(&self, location: Location, packed: &[u8]) -> RecordRef<'_> {
+        let unpack =
+            || unpack(packed).expect("invariant: what was packed can be unpacked").into_boxed_slice();
+        let bytes = self.unpacked.get_or_read(location, unpack);
+        decode(bytes).expect("invariant: what was packed is a record")
+    }
+
     /// The `size` bytes at a location, and the seed of checksums there.
     #[inline]
     pub(crate) fn bytes_mut(&mut self, location: Location, size: usize) -> (&mut [u8], u32) {
+        self.unpacked.clear();
         self.held_mut(location.block()).record_mut(location.offset(), size)
     }
 
@@ -240,6 +262,8 @@ impl BlockLog {
     }
 
     fn free(&mut self, number: u32) {
+        // Its number may soon be another block's.
+        self.unpacked.clear();
         let held = self.blocks[number as usize].take().expect("invariant: a freed block exists");
         self.free_numbers.push(number);
         self.allocated_bytes -= held.size() as u64;

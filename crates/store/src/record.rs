@@ -9,6 +9,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod encode;
+mod packed;
 mod varint;
 
 use crate::error::CorruptRecord;
@@ -17,6 +18,8 @@ use shipload_value::{Digest, ParticleType};
 
 pub use encode::{Plan, patch_meta};
 pub(crate) use encode::{encode_gap, seal};
+pub use packed::Compression;
+pub(crate) use packed::{pack, unpack};
 
 /// Bytes of the checksum in front of a record.
 pub(crate) const CHECKSUM_SIZE: usize = 4;
@@ -42,6 +45,8 @@ pub struct RecordRef<'a> {
     key: Option<KeyRef<'a>>,
     bins: &'a [u8],
     bin_count: u16,
+    /// Key and bins are compressed.
+    is_packed: bool,
 }
 
 impl<'a> RecordRef<'a> {
@@ -67,6 +72,16 @@ impl<'a> RecordRef<'a> {
     #[must_use]
     pub fn bin_count(&self) -> usize {
         usize::from(self.bin_count)
+    }
+
+    /// Whether key and bins are compressed: then they are not to be seen here.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.is_packed
+    }
+
+    /// Whether the record says that it was removed.
+    pub(crate) fn is_tombstone(&self) -> bool {
+        self.bin_count == 0 && !self.is_packed
     }
 
     /// The bins in stored order.
@@ -97,7 +112,8 @@ impl<'a> RecordRef<'a> {
     pub fn check_bins(&self) -> Result<(), CorruptRecord> {
         let mut bins = self.bins();
         let whole = bins.by_ref().count() == self.bin_count();
-        if whole && bins.rest.is_empty() { Ok(()) } else { Err(CorruptRecord::Truncated) }
+        // What is packed can only be judged by its checksum.
+        if self.is_packed || whole && bins.rest.is_empty() { Ok(()) } else { Err(CorruptRecord::Truncated) }
     }
 }
 
@@ -148,9 +164,13 @@ pub fn decode(bytes: &[u8]) -> Result<RecordRef<'_>, CorruptRecord> {
     let void_time =
         if flags & flag::VOID_TIME == 0 { 0 } else { u32::from_le_bytes(*take_chunk(&mut body)?) };
     let bin_count = take_bin_count(&mut body, flags >> 4)?;
-    let key = if flags & flag::KEY == 0 { None } else { Some(take_key(&mut body)?) };
     let meta = Meta { generation, void_time, last_update_ms, set };
-    Ok(RecordRef { bytes, digest, meta, key, bins: body, bin_count })
+    // Who counts bins in a field of its own counts at least fifteen; zero stands for a packed record.
+    if flags >> 4 == flag::MANY_BINS && bin_count == 0 {
+        return Ok(RecordRef { bytes, digest, meta, key: None, bins: &[], bin_count, is_packed: true });
+    }
+    let key = if flags & flag::KEY == 0 { None } else { Some(take_key(&mut body)?) };
+    Ok(RecordRef { bytes, digest, meta, key, bins: body, bin_count, is_packed: false })
 }
 
 /// The encoded size of the record at the start of `bytes`, which need hold no more than its length.

@@ -22,7 +22,7 @@ use crate::cutoffs::Cutoffs;
 use crate::index::{Entry, Key, Table};
 use crate::log::{BlockLog, LogConfig};
 use crate::meta::{Meta, SetId};
-use crate::record::{RecordRef, decode};
+use crate::record::RecordRef;
 use crate::sindex::Indexes;
 use shipload_value::{Digest, PartitionId, digest::PARTITION_COUNT};
 use std::collections::HashMap;
@@ -66,6 +66,9 @@ pub struct Stripe {
     warmed: u32,
     /// Bytes of all records that were put, and of those that defragmentation moved.
     put_bytes: u64,
+    /// Bytes of records before they were compressed, and after.
+    packable_bytes: u64,
+    packed_bytes: u64,
     moved_bytes: u64,
     /// Sizes of records by block and offset, while blocks are loaded that do not stay in memory.
     loading: HashMap<u32, Box<[(u32, u32)]>>,
@@ -88,6 +91,8 @@ impl Stripe {
             drops: [DropMark::default(); TABLE_COUNT],
             warmed: 0,
             put_bytes: 0,
+            packable_bytes: 0,
+            packed_bytes: 0,
             moved_bytes: 0,
             loading: HashMap::new(),
         }
@@ -167,6 +172,8 @@ impl Stripe {
             log_allocated_bytes: self.log.allocated_bytes(),
             log_used_bytes: self.log.used_bytes(),
             put_bytes: self.put_bytes,
+            packable_bytes: self.packable_bytes,
+            packed_bytes: self.packed_bytes,
             moved_bytes: self.moved_bytes,
         }
     }
@@ -199,7 +206,7 @@ impl Stripe {
     /// The record that an entry leads to.
     #[inline]
     pub(crate) fn record(&self, entry: &Entry) -> RecordRef<'_> {
-        decode(self.log.bytes(entry.location())).expect("invariant: an index entry leads to a record")
+        self.log.record(entry.location())
     }
 }
 

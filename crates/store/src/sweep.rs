@@ -100,7 +100,22 @@ impl Stripe {
         budget: Budget,
         now_s: u32,
         cutoffs: &Cutoffs,
+        decide: impl FnMut(&Candidate) -> Decision,
+    ) -> Swept {
+        self.sweep_telling(partition, after, budget, now_s, cutoffs, decide, |_| {})
+    }
+
+    /// The same; `gone` is told of each record that expired or was evicted.
+    #[expect(clippy::too_many_arguments, reason = "a sweep, and who wants to know")]
+    pub fn sweep_telling(
+        &mut self,
+        partition: PartitionId,
+        after: Option<&Digest>,
+        budget: Budget,
+        now_s: u32,
+        cutoffs: &Cutoffs,
         mut decide: impl FnMut(&Candidate) -> Decision,
+        mut gone: impl FnMut(Digest),
     ) -> Swept {
         let mut swept = Swept::default();
         let mut removals = 0;
@@ -129,6 +144,9 @@ impl Stripe {
             };
             // A full volume has no room for a tombstone: a later sweep comes back.
             let Ok(removed) = removed else { continue };
+            if verdict != Verdict::Truncated {
+                gone(key.digest(partition));
+            }
             *swept.count_of(verdict) += 1;
             removals += 1;
             swept.removed_bytes += removed.size as u64;

@@ -64,7 +64,6 @@ const GONE: &[(Place, &str)] = &[
     (Place::Namespace, "storage-engine.cold-start-empty"),
     (Place::Namespace, "storage-engine.post-write-queue"),
     (Place::Namespace, "storage-engine.scheduler-mode"),
-    (Place::Namespace, "storage-engine.direct-files"),
     (Place::Namespace, "storage-engine.disable-odsync"),
     (Place::Namespace, "storage-engine.disable-odirect"),
     (Place::Namespace, "storage-engine.cache-replica-writes"),
@@ -79,14 +78,10 @@ const GONE: &[(Place, &str)] = &[
     (Place::Network, "heartbeat.mesh-rw-retry-timeout"),
 ];
 
-const NO_ENCRYPTION: &str = "records are stored as they are in this version, and the line would be a promise that \
-     is not kept; remove it, or encrypt the device underneath";
 const NO_TLS: &str = "TLS is not there yet; remove the line, or put a TLS proxy in front of the clear port";
 
 /// Names that ask for a promise which this version cannot keep: place, name, why.
 const REFUSED: &[(Place, &str, &str)] = &[
-    (Place::Namespace, "storage-engine.encryption", NO_ENCRYPTION),
-    (Place::Namespace, "storage-engine.encryption-key-file", NO_ENCRYPTION),
     (Place::Network, "service.tls-port", NO_TLS),
     (Place::Network, "service.tls-name", NO_TLS),
     (Place::Network, "service.tls-authenticate-client", NO_TLS),

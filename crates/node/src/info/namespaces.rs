@@ -132,7 +132,8 @@ fn memory(pairs: &mut Pairs, ask: &Ask<'_>, usage: &Usage) {
     pairs.push("data_used_bytes", counts.record_bytes);
     pairs.push("data_used_pct", percent_of(counts.record_bytes, total));
     pairs.push("data_avail_pct", 100 - percent_of(counts.log_used_bytes, total));
-    pairs.push("data_compression_ratio", "1.000");
+    let ratio = counts.packed_bytes.saturating_mul(1000).checked_div(counts.packable_bytes).unwrap_or(1000);
+    pairs.push("data_compression_ratio", format!("{}.{:03}", ratio / 1000, ratio % 1000));
     pairs.push("memory_used_bytes", counts.all_index_bytes().saturating_add(counts.log_allocated_bytes));
     pairs.push("record_proto_uncompressed_pct", "0.000");
     pairs.push("record_proto_compression_ratio", "1.000");

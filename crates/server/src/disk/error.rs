@@ -39,6 +39,14 @@ pub enum StorageError {
         "namespace {0}: storage-engine device needs a file, a device or a data directory; nothing was changed"
     )]
     NoDevice(String),
+    /// The file system has no direct input and output.
+    #[error(
+        "{0}: its file system can't do without its page cache; leave out direct-files; nothing was changed"
+    )]
+    NoDirect(PathBuf),
+    /// A file that is too short for a key.
+    #[error("{0}: has less than 16 bytes, too few for a key; nothing was changed")]
+    ShortKey(PathBuf),
     /// A raw device with something on it.
     #[error("{0}: is not empty and not a device of Shipload's; nothing was changed")]
     Used(PathBuf),

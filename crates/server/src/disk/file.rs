@@ -4,12 +4,13 @@ use super::StorageError;
 use super::directory::try_lock;
 use super::small::beside;
 use crate::exit;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use shipload_store::volume::{DEVICE_HEADER_SIZE, SLOTS_AT};
 use shipload_store::{Disk, DiskError};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek as _, SeekFrom};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// A raw device counts as empty when its first bytes and so many places spread over it are zero.
@@ -20,32 +21,53 @@ const SAMPLES: u64 = 4096;
 pub(super) struct FileDisk {
     name: String,
     file: File,
+    /// The same without the page cache, for whole pages.
+    direct: Option<File>,
     size: u64,
 }
 
+/// What is read and written without the page cache comes in multiples of this, in memory as well.
+const PAGE: usize = 4096;
+
 impl FileDisk {
     /// Opens what is there.
-    pub(super) fn open(path: &Path) -> Result<FileDisk, StorageError> {
+    pub(super) fn open(path: &Path, direct: bool) -> Result<FileDisk, StorageError> {
         let file = OpenOptions::new().read(true).write(true).open(path);
-        FileDisk::locked(path, file.map_err(|error| io_error(path, error))?)
+        FileDisk::locked(path, path, file.map_err(|error| io_error(path, error))?, direct)
     }
 
     /// Makes a file of so many bytes that goes by the name of `path` once [`place_beside`] has been renamed to it.
-    pub(super) fn create(path: &Path, size: u64) -> Result<FileDisk, StorageError> {
+    pub(super) fn create(path: &Path, size: u64, direct: bool) -> Result<FileDisk, StorageError> {
         let beside = beside(path);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&beside);
         let file = file.and_then(|file| file.set_len(size).map(|()| file));
-        FileDisk::locked(path, file.map_err(|error| io_error(&beside, error))?)
+        FileDisk::locked(path, &beside, file.map_err(|error| io_error(&beside, error))?, direct)
     }
 
-    fn locked(path: &Path, mut file: File) -> Result<FileDisk, StorageError> {
+    /// Locks a file that lies at `at` for now.
+    fn locked(path: &Path, at: &Path, mut file: File, direct: bool) -> Result<FileDisk, StorageError> {
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StorageError::Taken(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(io_error(path, error)),
         }
         let size = file.seek(SeekFrom::End(0)).map_err(|error| io_error(path, error))?;
-        Ok(FileDisk { name: path.display().to_string(), file, size })
+        let open = || {
+            let flags = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
+            let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(at);
+            file.map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::INVAL) => StorageError::NoDirect(path.to_owned()),
+                _ => io_error(path, error),
+            })
+        };
+        let direct = direct.then(open).transpose()?;
+        Ok(FileDisk { name: path.display().to_string(), file, direct, size })
+    }
+
+    /// The file without the page cache, when these bytes are whole pages.
+    fn direct_for(&self, offset: u64, length: usize) -> Option<&File> {
+        let whole = offset.is_multiple_of(PAGE as u64) && length.is_multiple_of(PAGE);
+        self.direct.as_ref().filter(|_| whole)
     }
 
     /// Whether nothing but zeros is found in the places that are looked at.
@@ -64,6 +86,12 @@ impl FileDisk {
         }
         Ok(blank)
     }
+}
+
+/// So many bytes of this memory from its first whole page on.
+fn in_pages(memory: &mut [u8], length: usize) -> &mut [u8] {
+    let from = memory.as_ptr().align_offset(PAGE);
+    memory.get_mut(from..from + length).unwrap_or_default()
 }
 
 /// What is found under a path.
@@ -104,12 +132,29 @@ impl Disk for FileDisk {
         self.size
     }
 
+    fn align(&self) -> usize {
+        if self.direct.is_some() { PAGE } else { 1 }
+    }
+
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.file.read_exact_at(buffer, offset).map_err(failed)
+        let Some(direct) = self.direct_for(offset, buffer.len()) else {
+            return self.file.read_exact_at(buffer, offset).map_err(failed);
+        };
+        let mut memory = vec![0; buffer.len() + PAGE];
+        let pages = in_pages(&mut memory, buffer.len());
+        direct.read_exact_at(pages, offset).map_err(failed)?;
+        buffer.copy_from_slice(pages);
+        Ok(())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        self.file.write_all_at(bytes, offset).map_err(failed)
+        let Some(direct) = self.direct_for(offset, bytes.len()) else {
+            return self.file.write_all_at(bytes, offset).map_err(failed);
+        };
+        let mut memory = vec![0; bytes.len() + PAGE];
+        let pages = in_pages(&mut memory, bytes.len());
+        pages.copy_from_slice(bytes);
+        direct.write_all_at(pages, offset).map_err(failed)
     }
 
     fn sync(&self) -> Result<(), DiskError> {

@@ -8,6 +8,7 @@ mod directory;
 mod error;
 mod file;
 mod flush;
+mod key;
 mod load;
 mod small;
 mod snapshot;

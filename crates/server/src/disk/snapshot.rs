@@ -52,11 +52,13 @@ pub(super) fn load(namespace: &Namespace, volume: &Volume, path: &Path) -> Resul
     in_parallel(|stripe| {
         let place = head.sections.get(stripe).copied().unwrap_or_default();
         // No more is allocated than there is.
-        if place.offset.checked_add(place.length).is_none_or(|end| end > size) {
+        let length = volume.sealed_length(place.length);
+        if place.length > size || place.offset.checked_add(length).is_none_or(|end| end > size) {
             return Err(SnapshotError::NotOurs.into());
         }
-        let mut section = vec![0; usize::try_from(place.length).unwrap_or(0)];
+        let mut section = vec![0; usize::try_from(length).unwrap_or(0)];
         file.read_exact_at(&mut section, place.offset)?;
+        volume.unseal_section(place.offset, place.length, &mut section);
         place.check(&section)?;
         Ok(namespace.load_snapshot(stripe, &section)?)
     })?;
@@ -117,12 +119,14 @@ pub(super) fn store(namespace: &Namespace, volume: &Volume, path: &Path) -> Resu
 fn write(namespace: &Namespace, volume: &Volume, path: &Path, mark: Mark) -> Result<u64, SnapshotFileError> {
     let file = File::create(path)?;
     let mut sections = [SectionPlace::default(); STRIPE_COUNT];
-    let mut offset = SNAPSHOT_HEAD_SIZE as u64;
+    // Sections of an encrypted namespace begin at whole sectors.
+    let mut offset = volume.sealed_length(SNAPSHOT_HEAD_SIZE as u64);
     for (stripe, place) in sections.iter_mut().enumerate() {
-        let section = namespace.snapshot(stripe);
-        file.write_all_at(&section, offset)?;
+        let mut section = namespace.snapshot(stripe);
         *place = SectionPlace { offset, length: section.len() as u64, checksum: crc32c::crc32c(&section) };
-        offset += place.length;
+        volume.seal_section(offset, &mut section);
+        file.write_all_at(&section, offset)?;
+        offset += section.len() as u64;
     }
     let latest_ms = namespace.latest_update_ms();
     let head = SnapshotHead { volume: volume.id(), mark, latest_ms, sections };

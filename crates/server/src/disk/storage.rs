@@ -5,10 +5,10 @@
 
 use super::file::{self, FileDisk, Kind, io_error};
 use super::small::{beside, sync_directory};
-use super::{DataDirectory, StorageError, load, snapshot};
+use super::{DataDirectory, StorageError, key, load, snapshot};
 use shipload_node::Node;
 use shipload_node::config::{Config, NamespaceConfig, NamespaceKey, ServiceKey};
-use shipload_store::{Disk, Owner, Volume};
+use shipload_store::{Disk, Key, Owner, Volume};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
@@ -125,13 +125,15 @@ fn volume(
     paths: &[PathBuf],
     owner: &Owner,
 ) -> Result<Arc<Volume>, StorageError> {
+    let key_file = namespace.keys.text(NamespaceKey::EncryptionKeyFile);
+    let key = (!key_file.is_empty()).then(|| key::read(Path::new(&key_file))).transpose()?;
     let (mut there, mut missing) = (Vec::new(), Vec::new());
     for path in paths {
         match file::kind(path)? {
             Kind::Nothing => missing.push(path),
-            Kind::File => there.push((path, FileDisk::open(path)?)),
+            Kind::File => there.push((path, FileDisk::open(path, is_direct(namespace, false))?)),
             Kind::Device => {
-                let disk = FileDisk::open(path)?;
+                let disk = FileDisk::open(path, is_direct(namespace, true))?;
                 // A blank device counts as not there: it is made one of ours.
                 if disk.is_blank(path)? { missing.push(path) } else { there.push((path, disk)) }
             }
@@ -144,9 +146,18 @@ fn volume(
     let disks = if missing.is_empty() {
         there.into_iter().map(|(_, disk)| Box::new(disk) as Box<dyn Disk>).collect()
     } else {
-        make(namespace, &missing, owner)?
+        make(namespace, &missing, owner, key.as_ref())?
     };
-    Ok(Arc::new(Volume::open(disks, owner, random(1))?))
+    Ok(Arc::new(Volume::open_with(disks, owner, random(1), key.as_ref())?))
+}
+
+/// Whether blocks go past the page cache.
+fn is_direct(namespace: &NamespaceConfig, device: bool) -> bool {
+    if device {
+        !namespace.flag(NamespaceKey::ReadPageCache)
+    } else {
+        namespace.flag(NamespaceKey::DirectFiles)
+    }
 }
 
 /// Makes the devices of a new volume.
@@ -154,6 +165,7 @@ fn make(
     namespace: &NamespaceConfig,
     paths: &[&PathBuf],
     owner: &Owner,
+    key: Option<&Key>,
 ) -> Result<Vec<Box<dyn Disk>>, StorageError> {
     let size = match (namespace.number(NamespaceKey::Filesize), namespace.number(NamespaceKey::DataSize)) {
         (0, 0) => FILE_BYTES,
@@ -163,11 +175,12 @@ fn make(
     let mut disks: Vec<Box<dyn Disk>> = Vec::new();
     for path in paths {
         let device = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-        let disk = if device { FileDisk::open(path) } else { FileDisk::create(path, size) };
+        let direct = is_direct(namespace, device);
+        let disk = if device { FileDisk::open(path, direct) } else { FileDisk::create(path, size, direct) };
         disks.push(Box::new(disk?));
     }
     let id = (u128::from(random(2)) << 64) | u128::from(random(3));
-    let formatted = Volume::format(&disks, id.to_le_bytes(), owner);
+    let formatted = Volume::format_with(&disks, id.to_le_bytes(), owner, key);
     for path in paths.iter().filter(|path| beside(path).exists()) {
         if formatted.is_err() {
             // It was made a moment ago and holds nothing.

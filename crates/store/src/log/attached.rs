@@ -78,14 +78,14 @@ impl BlockLog {
     pub(crate) fn take_new_bytes(&mut self, batch: &mut Batch) {
         self.evict();
         let Some(attached) = &mut self.attached else { return };
-        let (blocks, open) = (&mut self.blocks, self.open);
+        let (blocks, open, align) = (&mut self.blocks, self.open, attached.volume.align());
         let settling = &mut attached.settling;
         attached.unwritten.retain(|&(number, sequence)| {
             let held = blocks.get_mut(number as usize).and_then(Option::as_mut);
             let Some(held) = held.filter(|held| held.sequence() == sequence) else { return false };
             let place = held.place();
-            if let Some((at, bytes)) = held.take_new() {
-                batch.add(place, at, bytes);
+            if let Some((at, bytes)) = held.take_new(align) {
+                batch.add(place, at, bytes, align);
             }
             if open != Some(number) {
                 settling.push((number, sequence));
@@ -126,6 +126,9 @@ impl BlockLog {
     /// Forgets records that were read from the volume, when they have become many.
     #[inline]
     pub(crate) fn settle_reads(&mut self) {
+        if self.unpacked.bytes() > READS_KEPT {
+            self.unpacked.clear();
+        }
         if let Some(attached) = &mut self.attached
             && attached.reads.bytes() > READS_KEPT
         {

@@ -1,6 +1,7 @@
 //! What of a block log can be configured.
 
 use crate::block::{BLOCK_SIZE, HEADER_SIZE};
+use crate::record::Compression;
 
 /// Settings of a block log. All but `block_bytes` can change while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct LogConfig {
     pub tombstones_min: usize,
     /// On a volume, the most bytes of written blocks that stay in memory; none: all of them.
     pub resident_bytes: Option<u64>,
+    /// How the content of new records is compressed; none: not at all.
+    pub compression: Option<Compression>,
 }
 
 impl Default for LogConfig {
@@ -28,6 +31,7 @@ impl Default for LogConfig {
             pooled_blocks: 1,
             tombstones_min: 256,
             resident_bytes: None,
+            compression: None,
         }
     }
 }

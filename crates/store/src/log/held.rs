@@ -74,10 +74,11 @@ impl Held {
         offset as usize >= self.taken_bytes
     }
 
-    /// The bytes that were written since the last call, with their offset; none before the first record.
-    pub(crate) fn take_new(&mut self) -> Option<(usize, &[u8])> {
-        let from = self.taken_bytes;
-        if self.used_bytes == HEADER_SIZE || from == self.used_bytes {
+    /// The bytes that were written since the last call, with their offset, which is a multiple of `align`: those before
+    /// them are the same as ever. None before the first record.
+    pub(crate) fn take_new(&mut self, align: usize) -> Option<(usize, &[u8])> {
+        let from = self.taken_bytes / align * align;
+        if self.used_bytes == HEADER_SIZE || self.taken_bytes == self.used_bytes {
             return None;
         }
         self.taken_bytes = self.used_bytes;

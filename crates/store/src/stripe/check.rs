@@ -70,7 +70,7 @@ impl Stripe {
         for (digest, tomb) in self.tombs.iter().flat_map(|tombs| tombs.iter()) {
             let record = verify(self.log.bytes(tomb.location), self.log.seed(tomb.location));
             let record = record.expect("a tombstone is whole");
-            assert_eq!((record.digest(), record.bin_count()), (*digest, 0), "a tombstone is one");
+            assert_eq!((record.digest(), record.is_tombstone()), (*digest, true), "a tombstone is one");
             assert!(self.get(digest).is_none(), "what lives has no tombstone");
             *live_bytes.entry(tomb.location.block()).or_default() += record.size();
         }

@@ -210,5 +210,5 @@ fn whole_record(
     }
     record.check_bins()?;
     let record = verify(bytes, seed)?;
-    Ok((digest, record.meta(), record.size(), record.bin_count() == 0))
+    Ok((digest, record.meta(), record.size(), record.is_tombstone()))
 }

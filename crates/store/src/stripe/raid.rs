@@ -91,7 +91,7 @@ impl Stripe {
                 }
                 return;
             };
-            let (digest, size, is_record) = (record.digest(), record.size(), record.bin_count() > 0);
+            let (digest, size, is_record) = (record.digest(), record.size(), !record.is_tombstone());
             let tomb = self.tombs.as_mut().and_then(|tombs| tombs.get_mut(&digest));
             if let Some(tomb) = tomb.filter(|tomb| is_record && tomb.location != location) {
                 tomb.covers = true;

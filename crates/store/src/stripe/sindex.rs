@@ -2,7 +2,7 @@
 
 use super::{STRIPE_COUNT, Stripe};
 use crate::index::Location;
-use crate::record::{RecordRef, decode};
+use crate::record::RecordRef;
 use crate::sindex::{IndexSeek, IndexUsage, Indexes, KeySource, RetiredIndex};
 use crate::stripe::stripe_of;
 use shipload_value::{Digest, PartitionId};
@@ -102,7 +102,7 @@ impl Stripe {
     #[inline]
     pub(super) fn keys_before(&mut self, location: Option<Location>) {
         if let Some(indexes) = &mut self.indexes {
-            let record = location.map(|location| stored(self.log.bytes(location)));
+            let record = location.map(|location| self.log.record(location));
             indexes.note_old(record.as_ref());
         }
     }
@@ -111,12 +111,8 @@ impl Stripe {
     #[inline]
     pub(super) fn keys_after(&mut self, digest: &Digest, location: Option<Location>) {
         if let Some(indexes) = &mut self.indexes {
-            let record = location.map(|location| stored(self.log.bytes(location)));
+            let record = location.map(|location| self.log.record(location));
             indexes.follow(digest, record.as_ref());
         }
     }
-}
-
-fn stored(bytes: &[u8]) -> RecordRef<'_> {
-    decode(bytes).expect("invariant: an index entry leads to a record")
 }

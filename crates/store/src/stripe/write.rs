@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::index::{Entry, Key, Location};
 use crate::log::Room;
 use crate::meta::{BinRef, KeyRef, Meta, SetId};
-use crate::record::{Plan, decode, frame_size, patch_meta};
+use crate::record::{Plan, decode, frame_size, pack, patch_meta, seal};
 use shipload_value::{Digest, PartitionId};
 
 /// What a put did.
@@ -53,7 +53,8 @@ impl Stripe {
         bins: impl Iterator<Item = BinRef<'b>> + Clone,
     ) -> Result<Put, StoreError> {
         let plan = Plan::new(meta, key, bins.clone())?;
-        let size = plan.size();
+        let packed = self.packed(&plan, digest, bins.clone());
+        let size = packed.as_ref().map_or(plan.size(), Vec::len);
         let index_key = Key::of(digest);
         let old = self.old(digest.partition(), &index_key);
         let fits = |old: &Old| old.size == size && self.log.may_change(old.entry.location());
@@ -64,13 +65,35 @@ impl Stripe {
         };
         self.keys_before(old.as_ref().map(|old| old.entry.location()));
         let (space, seed) = self.log.bytes_mut(location, size);
-        plan.write(space, digest, bins, seed);
+        match &packed {
+            Some(packed) => {
+                space.copy_from_slice(packed);
+                seal(space, seed);
+            }
+            None => plan.write(space, digest, bins, seed),
+        }
         self.log.note_time(location, meta.storable().last_update_ms);
         let entry = Entry::new(&index_key, location, meta.void_time, meta.generation, meta.set);
         self.enter(digest.partition(), entry, size, old.as_ref());
         self.keys_after(digest, Some(location));
         self.put_bytes += size as u64;
         Ok(Put { old_size: old.map(|old| old.size), size, in_place })
+    }
+
+    /// The compressed form of a record, where that is wanted and smaller.
+    fn packed<'b>(
+        &mut self,
+        plan: &Plan<'_>,
+        digest: &Digest,
+        bins: impl Iterator<Item = BinRef<'b>>,
+    ) -> Option<Vec<u8>> {
+        let compression = self.log.config().compression?;
+        let mut plain = vec![0; plan.size()];
+        plan.write(&mut plain, digest, bins, 0);
+        let packed = pack(&plain, compression);
+        self.packable_bytes += plain.len() as u64;
+        self.packed_bytes += packed.as_ref().map_or(plain.len(), Vec::len) as u64;
+        packed
     }
 
     /// Gives a record other metadata and leaves key and bins as they are.

@@ -6,8 +6,8 @@ use thiserror::Error;
 
 /// The first bytes of every device.
 pub const DEVICE_MAGIC: [u8; 8] = *b"shipdisk";
-/// The version of the device format.
-pub const DEVICE_VERSION: u16 = 1;
+/// The latest version of the device format: 2 for encrypted devices, 1 for others.
+pub const DEVICE_VERSION: u16 = 2;
 /// Bytes that the header takes.
 pub const DEVICE_HEADER_SIZE: usize = 512;
 
@@ -15,6 +15,11 @@ pub const DEVICE_HEADER_SIZE: usize = 512;
 const CHECKSUM_AT: usize = 508;
 /// Where the namespace's name lies, and the most bytes that it may have.
 const NAMESPACE: (usize, usize) = (40, 31);
+/// Where it stands how the device is encrypted, and what tells the key from others.
+const CIPHER_AT: usize = 137;
+const KEY_CHECK_AT: usize = 138;
+/// AES-256 in XTS mode.
+const AES_256_XTS: u8 = 1;
 /// Where the cluster's name lies, and the most bytes that it may have.
 const CLUSTER: (usize, usize) = (72, 64);
 
@@ -35,6 +40,8 @@ pub struct DeviceHeader {
     pub namespace: String,
     /// Name of the cluster, at most 64 bytes; empty when it has none.
     pub cluster: String,
+    /// Encrypted with the key that this tells from others; none: not encrypted.
+    pub key_check: Option<[u8; 16]>,
 }
 
 /// Why bytes are not the header of a device.
@@ -63,7 +70,9 @@ impl DeviceHeader {
     pub fn encode(&self) -> [u8; DEVICE_HEADER_SIZE] {
         let mut bytes = [0; DEVICE_HEADER_SIZE];
         bytes[0..8].copy_from_slice(&DEVICE_MAGIC);
-        bytes[8..10].copy_from_slice(&DEVICE_VERSION.to_le_bytes());
+        // Who knows only version 1 can use what is not encrypted.
+        let version: u16 = if self.key_check.is_some() { 2 } else { 1 };
+        bytes[8..10].copy_from_slice(&version.to_le_bytes());
         bytes[10..12].copy_from_slice(&self.index.to_le_bytes());
         bytes[12..14].copy_from_slice(&self.count.to_le_bytes());
         bytes[16..32].copy_from_slice(&self.volume);
@@ -71,6 +80,10 @@ impl DeviceHeader {
         bytes[36..40].copy_from_slice(&self.slots.to_le_bytes());
         put_name(&mut bytes, NAMESPACE, &self.namespace);
         put_name(&mut bytes, CLUSTER, &self.cluster);
+        if let Some(check) = &self.key_check {
+            bytes[CIPHER_AT] = AES_256_XTS;
+            bytes[KEY_CHECK_AT..KEY_CHECK_AT + 16].copy_from_slice(check);
+        }
         let checksum = crc32c::crc32c(&bytes[..CHECKSUM_AT]);
         bytes[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
         bytes
@@ -92,9 +105,16 @@ impl DeviceHeader {
             return Err(DeviceHeaderError::Checksum);
         }
         let version = u16_at(bytes, 8);
-        if version != DEVICE_VERSION {
+        if version == 0 || version > DEVICE_VERSION {
             return Err(DeviceHeaderError::Newer(version));
         }
+        let mut check = [0; 16];
+        check.copy_from_slice(&bytes[KEY_CHECK_AT..KEY_CHECK_AT + 16]);
+        let key_check = match (version, bytes[CIPHER_AT]) {
+            (1, _) => None,
+            (_, AES_256_XTS) => Some(check),
+            (_, _) => return Err(DeviceHeaderError::Field),
+        };
         let mut volume = [0; 16];
         volume.copy_from_slice(&bytes[16..32]);
         let header = DeviceHeader {
@@ -105,6 +125,7 @@ impl DeviceHeader {
             slots: u32_at(bytes, 36),
             namespace: name_at(bytes, NAMESPACE).ok_or(DeviceHeaderError::Field)?,
             cluster: name_at(bytes, CLUSTER).ok_or(DeviceHeaderError::Field)?,
+            key_check,
         };
         let sound = header.index < header.count
             && header.slots > 0
@@ -151,7 +172,10 @@ mod tests {
             slots: 77,
             namespace: "test".to_owned(),
             cluster: "c".repeat(64),
+            key_check: None,
         };
+        let encrypted = DeviceHeader { key_check: Some([9; 16]), ..header.clone() };
+        assert_eq!(DeviceHeader::decode(&encrypted.encode()).unwrap(), encrypted);
         let bytes = header.encode();
         assert_eq!(DeviceHeader::decode(&bytes).unwrap(), header);
         for bit in 0..DEVICE_HEADER_SIZE * 8 {

@@ -38,6 +38,24 @@ pub enum VolumeError {
         /// Who wants it.
         wanted: String,
     },
+    /// An encrypted device, and no key is given.
+    #[error("{device}: is encrypted, and no encryption-key-file is given; nothing was changed")]
+    NeedsKey {
+        /// Its name.
+        device: String,
+    },
+    /// Encrypted with another key.
+    #[error("{device}: is encrypted with another key than that of encryption-key-file; nothing was changed")]
+    WrongKey {
+        /// Its name.
+        device: String,
+    },
+    /// A device that is not encrypted, and a key is given.
+    #[error("{device}: is not encrypted, and an encryption-key-file is given; nothing was changed")]
+    NotEncrypted {
+        /// Its name.
+        device: String,
+    },
     /// A device that ends too early.
     #[error("{device}: has {has} bytes and should have {wants}: it was truncated; nothing was changed")]
     Truncated {

@@ -30,10 +30,12 @@ struct Write {
 const BUFFER_KEPT: usize = 8 << 20;
 
 impl Batch {
-    /// Adds bytes of the block at `place`, from `at` in the block on.
-    pub(crate) fn add(&mut self, place: Place, at: usize, bytes: &[u8]) {
-        self.writes.push(Write { place, at, length: bytes.len() });
+    /// Adds bytes of the block at `place`, from `at` in the block on, and zeros up to the next multiple of `align`.
+    pub(crate) fn add(&mut self, place: Place, at: usize, bytes: &[u8], align: usize) {
+        let length = (at + bytes.len()).next_multiple_of(align) - at;
+        self.writes.push(Write { place, at, length });
         self.bytes.extend_from_slice(bytes);
+        self.bytes.resize(self.bytes.len() + length - bytes.len(), 0);
     }
 
     /// Whether what must be durable first matters: a freed block may have held what only a kept mark replaces.
@@ -131,8 +133,10 @@ impl Volume {
     fn write(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
         let (mut done, mut from) = (0, 0);
         let mut fault = None;
+        let mut encrypted = Vec::new();
         for write in &state.left.writes {
             let bytes = state.left.bytes.get(from..from + write.length).unwrap_or_default();
+            let bytes = self.encrypted(write.place, write.at, bytes, &mut encrypted);
             if let Err(error) = self.write_at(write.place, write.at, bytes, &mut state.unsynced) {
                 fault = Some(error);
                 break;
@@ -152,6 +156,15 @@ impl Volume {
             state.left.bytes = Vec::new();
         }
         Ok(())
+    }
+
+    /// The bytes as they lie on the device; encrypted in a buffer where that is wanted.
+    fn encrypted<'b>(&self, place: Place, at: usize, bytes: &'b [u8], buffer: &'b mut Vec<u8>) -> &'b [u8] {
+        let Some(cipher) = &self.cipher else { return bytes };
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        cipher.encrypt(place.device, self.offset(place) + at as u64, buffer);
+        buffer
     }
 
     fn write_at(&self, place: Place, at: usize, bytes: &[u8], unsynced: &mut [bool]) -> Result<(), Fault> {
@@ -182,8 +195,9 @@ impl Volume {
     fn free(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
         while let Some((place, run)) = state.retired.pop() {
             let mut heads = (0..run).map(|slot| Place { slot: place.slot + slot, ..place });
-            let wiped =
-                heads.try_for_each(|head| self.write_at(head, 0, &[0; HEADER_SIZE], &mut state.unsynced));
+            // A wiped head is zero on the device itself, encrypted or not.
+            let zeros = vec![0; HEADER_SIZE.max(self.align())];
+            let wiped = heads.try_for_each(|head| self.write_at(head, 0, &zeros, &mut state.unsynced));
             if let Err(fault) = wiped {
                 state.retired.push((place, run));
                 return Err(fault);

@@ -3,6 +3,7 @@
 //! Guarantees: after [`keep`] has returned, [`load`] gives exactly these bytes, whatever a crash does to a later
 //! attempt. Byte by byte: `docs/format/device.md`.
 
+use super::cipher::{Cipher, SECTOR};
 use super::error::VolumeError;
 use crate::disk::{Disk, DiskError};
 
@@ -23,7 +24,12 @@ pub(super) struct Kept {
 }
 
 /// Writes the copy whose turn it is and syncs it.
-pub(super) fn keep(disk: &dyn Disk, count: u64, bytes: &[u8]) -> Result<(), DiskError> {
+pub(super) fn keep(
+    disk: &dyn Disk,
+    cipher: Option<&Cipher>,
+    count: u64,
+    bytes: &[u8],
+) -> Result<(), DiskError> {
     if bytes.len() > COPY_SIZE - HEAD_SIZE {
         return Err(DiskError::Failed("too much to keep".to_owned()));
     }
@@ -34,17 +40,25 @@ pub(super) fn keep(disk: &dyn Disk, count: u64, bytes: &[u8]) -> Result<(), Disk
     let checksum = crc32c::crc32c_append(crc32c::crc32c(&copy), bytes);
     copy.extend_from_slice(&checksum.to_le_bytes());
     copy.extend_from_slice(bytes);
-    disk.write_at(COPIES_AT[usize::from(count % 2 == 1)], &copy)?;
+    let at = COPIES_AT[usize::from(count % 2 == 1)];
+    if let Some(cipher) = cipher {
+        copy.resize(copy.len().next_multiple_of(SECTOR), 0);
+        cipher.encrypt(0, at, &mut copy);
+    }
+    disk.write_at(at, &copy)?;
     disk.sync()
 }
 
 /// The later of the two copies that is whole.
-pub(super) fn load(disk: &dyn Disk) -> Result<Kept, VolumeError> {
+pub(super) fn load(disk: &dyn Disk, cipher: Option<&Cipher>) -> Result<Kept, VolumeError> {
     let device = disk.name().to_owned();
     let mut newest: Option<Kept> = None;
     for at in COPIES_AT {
         let mut copy = vec![0; COPY_SIZE];
         disk.read_at(at, &mut copy).map_err(|error| VolumeError::Disk { device: device.clone(), error })?;
+        if let Some(cipher) = cipher {
+            cipher.decrypt(0, at, &mut copy);
+        }
         if let Some(kept) = decode(&copy)
             && newest.as_ref().is_none_or(|newest| newest.count < kept.count)
         {

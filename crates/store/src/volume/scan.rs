@@ -1,7 +1,9 @@
 //! Reading blocks back from the devices, slot by slot.
 
+use super::cipher::{INDEX_DEVICE, SECTOR};
 use super::{Place, Volume, VolumeError, lock};
 use crate::block::{HEADER_SIZE, Header, HeaderError};
+use crate::disk::{Disk, DiskError};
 use crate::record::{frame_size, verify};
 use crate::stripe::{Loaded, STRIPE_COUNT, Stripe};
 use std::fmt;
@@ -124,17 +126,17 @@ impl Volume {
     pub fn scan(&self, place: Place) -> Result<Scanned, VolumeError> {
         let Some(disk) = self.disks.get(usize::from(place.device)) else { return Ok(Scanned::Free) };
         let offset = self.offset(place);
-        let read = |buffer: &mut [u8]| {
-            let device = || disk.name().to_owned();
-            disk.read_at(offset, buffer).map_err(|error| VolumeError::Disk { device: device(), error })
-        };
+        let failed = |error| VolumeError::Disk { device: disk.name().to_owned(), error };
         let skipped = |trouble| {
             Ok(Scanned::Skipped(SkippedSlot { device: disk.name().to_owned(), place, offset, trouble }))
         };
-        let mut head = [0; HEADER_SIZE];
-        read(&mut head)?;
-        if head.iter().all(|&byte| byte == 0) {
+        let mut head = vec![0; HEADER_SIZE.max(self.align)];
+        disk.read_at(offset, &mut head).map_err(failed)?;
+        if head.iter().take(HEADER_SIZE).all(|&byte| byte == 0) {
             return Ok(Scanned::Free);
+        }
+        if let Some(cipher) = &self.cipher {
+            cipher.decrypt(place.device, offset, &mut head);
         }
         let header = match Header::decode(&head) {
             Ok((header, _)) => header,
@@ -151,9 +153,8 @@ impl Volume {
         {
             return skipped(Trouble::Misplaced);
         }
-        let mut bytes = vec![0; header.size as usize].into_boxed_slice();
-        read(&mut bytes)?;
-        Ok(Scanned::Block { header, bytes, run })
+        let bytes = self.read_span(&**disk, place, 0, header.size as usize).map_err(failed)?;
+        Ok(Scanned::Block { header, bytes: bytes.into_boxed_slice(), run })
     }
 
     /// Loads the blocks that begin in these slots of a device into their stripes. `with` locks a stripe by its number
@@ -211,13 +212,55 @@ impl Volume {
     }
 
     fn read_bytes(&self, place: Place, from: usize, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        let Some(disk) = self.disks.get(usize::from(place.device)) else { return bytes };
-        if let Err(error) = disk.read_at(self.offset(place) + from as u64, &mut bytes) {
-            self.give_up(place, from, &error.to_string());
-        }
+        let Some(disk) = self.disks.get(usize::from(place.device)) else { return vec![0; length] };
         self.counts.read_bytes.fetch_add(length as u64, Ordering::Relaxed);
-        bytes
+        match self.read_span(&**disk, place, from, length) {
+            Ok(bytes) => bytes,
+            Err(error) => self.give_up(place, from, &error.to_string()),
+        }
+    }
+
+    /// Bytes of the block at `place`, from `from` in the block on, in clear.
+    fn read_span(
+        &self,
+        disk: &dyn Disk,
+        place: Place,
+        from: usize,
+        length: usize,
+    ) -> Result<Vec<u8>, DiskError> {
+        let start = from / self.align * self.align;
+        let mut bytes = vec![0; (from + length).next_multiple_of(self.align) - start];
+        let offset = self.offset(place) + start as u64;
+        disk.read_at(offset, &mut bytes)?;
+        if let Some(cipher) = &self.cipher {
+            cipher.decrypt(place.device, offset, &mut bytes);
+        }
+        bytes.truncate(from + length - start);
+        bytes.drain(..from - start);
+        Ok(bytes)
+    }
+
+    /// Encrypts a section of an index snapshot that will lie at this place of its file, where the volume is encrypted;
+    /// zeros are added up to whole sectors.
+    pub fn seal_section(&self, offset: u64, section: &mut Vec<u8>) {
+        if let Some(cipher) = &self.cipher {
+            section.resize(section.len().next_multiple_of(SECTOR), 0);
+            cipher.encrypt(INDEX_DEVICE, offset, section);
+        }
+    }
+
+    /// The bytes that a section of `length` bytes takes in its file.
+    #[must_use]
+    pub fn sealed_length(&self, length: u64) -> u64 {
+        if self.cipher.is_some() { length.next_multiple_of(SECTOR as u64) } else { length }
+    }
+
+    /// Takes back what [`Volume::seal_section`] did.
+    pub fn unseal_section(&self, offset: u64, length: u64, section: &mut Vec<u8>) {
+        if let Some(cipher) = self.cipher.as_ref().filter(|_| section.len().is_multiple_of(SECTOR)) {
+            cipher.decrypt(INDEX_DEVICE, offset, section);
+            section.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        }
     }
 
     fn give_up(&self, place: Place, from: usize, why: &str) -> ! {

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Full,
     /// From then on a sync says that all is well and keeps nothing: a disk that lies.
     Lies,
+    /// One bit of a write flips on its way, and nobody is told.
+    Flips,
 }
 
 /// Numbers that look random, the same for the same seed.
@@ -48,6 +50,8 @@ struct State {
     fault: Option<(u64, Fault)>,
     dead: bool,
     lying: bool,
+    /// Where a bit flipped.
+    flipped: Option<u64>,
 }
 
 /// A disk; clones are the same disk.
@@ -55,6 +59,7 @@ struct State {
 pub(crate) struct FaultyDisk {
     name: String,
     size: u64,
+    align: usize,
     state: Arc<Mutex<State>>,
 }
 
@@ -74,8 +79,14 @@ impl FaultyDisk {
             fault: None,
             dead: false,
             lying: false,
+            flipped: None,
         };
-        FaultyDisk { name: name.to_owned(), size, state: Arc::new(Mutex::new(state)) }
+        FaultyDisk { name: name.to_owned(), size, align: 1, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The same disk, which wants large reads and writes at multiples of this.
+    pub(crate) fn aligned(self, align: usize) -> FaultyDisk {
+        FaultyDisk { align, ..self }
     }
 
     /// Lets the operation with this number, counted from now, go wrong.
@@ -88,6 +99,11 @@ impl FaultyDisk {
     /// Writes and syncs so far.
     pub(crate) fn operations(&self) -> u64 {
         self.state.lock().unwrap().operations
+    }
+
+    /// Where a bit flipped, if one did.
+    pub(crate) fn flipped(&self) -> Option<u64> {
+        self.state.lock().unwrap().flipped
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -104,7 +120,12 @@ impl FaultyDisk {
             while at < write.len() as u64 {
                 let length = (SECTOR - (offset + at) % SECTOR).min(write.len() as u64 - at);
                 if random.below(100) < keep {
-                    let torn = if random.below(8) == 0 { random.below(length + 1) } else { length };
+                    // A disk with sectors writes each as a whole.
+                    let torn = if self.align == 1 && random.below(8) == 0 {
+                        random.below(length + 1)
+                    } else {
+                        length
+                    };
                     let (from, to) = (usize::try_from(at).unwrap(), usize::try_from(at + torn).unwrap());
                     let place = usize::try_from(offset + at).unwrap();
                     bytes[place..place + (to - from)].copy_from_slice(&write[from..to]);
@@ -112,14 +133,14 @@ impl FaultyDisk {
                 at += length;
             }
         }
-        FaultyDisk::with(&self.name, bytes)
+        FaultyDisk::with(&self.name, bytes).aligned(self.align)
     }
 
     /// Changes durable bytes behind everyone's back.
     pub(crate) fn damage(&self, change: impl FnOnce(&mut Vec<u8>)) -> FaultyDisk {
         let mut bytes = self.state.lock().unwrap().durable.clone();
         change(&mut bytes);
-        FaultyDisk::with(&self.name, bytes)
+        FaultyDisk::with(&self.name, bytes).aligned(self.align)
     }
 }
 
@@ -150,6 +171,10 @@ impl Disk for FaultyDisk {
         self.size
     }
 
+    fn align(&self) -> usize {
+        self.align
+    }
+
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
         let at = usize::try_from(offset).unwrap();
         let state = self.state.lock().unwrap();
@@ -165,6 +190,14 @@ impl Disk for FaultyDisk {
                 state.lying |=
                     state.fault.is_some_and(|(at, fault)| fault == Fault::Lies && at < state.operations);
                 state.apply(offset, bytes);
+                Ok(())
+            }
+            Some(Fault::Flips) => {
+                let mut bytes = bytes.to_vec();
+                let at = bytes.len() * usize::try_from(state.operations % 7).unwrap() / 7;
+                bytes[at] ^= 1 << (state.operations % 8);
+                state.flipped = Some(offset + at as u64);
+                state.apply(offset, &bytes);
                 Ok(())
             }
             Some(Fault::Full) => {
@@ -187,7 +220,7 @@ impl Disk for FaultyDisk {
         let mut state = self.state.lock().unwrap();
         match state.step()? {
             // A sync has no use for room.
-            None | Some(Fault::Full | Fault::Lies) => {
+            None | Some(Fault::Full | Fault::Lies | Fault::Flips) => {
                 if state.lying {
                     return Ok(());
                 }
