@@ -6,8 +6,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench_index, bench_model, bench_records, ci, compat, conform, counter, crash, docs, drill, fuzz, golden,
-    sim, tidy, web,
+    bench_index, bench_model, bench_records, bench_storage, ci, compat, conform, counter, crash, docs, drill, fuzz, golden, image,
+    sim, tidy, voyage, web,
 };
 
 /// Typed scripts of the project.
@@ -46,8 +46,12 @@ pub(crate) enum Command {
     Fuzz(fuzz::Args),
     /// Play recorded answers of a real server against ours (under a minute)
     Golden(golden::Args),
+    /// Build the container image: one static program, nothing else (minutes)
+    Image(image::Args),
     /// Live whole clusters in one thread, from seeds, with faults and observers (minutes)
     Sim(sim::Args),
+    /// Run the scenario of the containers on real Docker engines in namespaces (minutes, needs root)
+    Voyage(voyage::Args),
     /// Try the web door on real nodes: REST, the console in a browser, made-up requests (minutes)
     Web(web::Args),
 }
@@ -61,4 +65,6 @@ pub(crate) enum Bench {
     Model(bench_model::Args),
     /// Cost of an operation: processor time, latency, system calls, beside Redis (minutes)
     Records(bench_records::Args),
+    /// Durable records: writes, reads, overwrites and starts, beside Redis and PostgreSQL (two minutes)
+    Storage(bench_storage::Args),
 }

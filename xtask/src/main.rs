@@ -7,6 +7,7 @@
 mod bench_index;
 mod bench_model;
 mod bench_records;
+mod bench_storage;
 mod benchmarks_document;
 mod ci;
 mod cli;
@@ -21,10 +22,13 @@ mod docs;
 mod drill;
 mod fuzz;
 mod golden;
+mod image;
 mod markdown;
+mod postgres;
 mod process;
 mod sim;
 mod tidy;
+mod voyage;
 mod web;
 mod workspace;
 
@@ -52,6 +56,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench(Bench::Index(args)) => bench_index::run(&args).map(|()| true),
         Command::Bench(Bench::Model(args)) => bench_model::run(&args).map(|()| true),
         Command::Bench(Bench::Records(args)) => bench_records::run(&args).map(|()| true),
+        Command::Bench(Bench::Storage(args)) => bench_storage::run(&args).map(|()| true),
         Command::Ci(args) => ci::run(&args),
         Command::Compat(args) => compat::run(&args),
         Command::Conform(args) => conform::run(&args),
@@ -62,7 +67,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Drill(args) => drill::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Image(args) => image::run(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Voyage(args) => voyage::run(&args),
         Command::Web(args) => web::run(&args),
     }
 }

@@ -11,6 +11,7 @@ pub mod disk;
 pub mod exit;
 pub mod host;
 mod http;
+mod image_variables;
 pub mod listen;
 pub mod logging;
 mod maintenance;

@@ -6,10 +6,14 @@
 
 use crate::conf::ConfError;
 use crate::host::container;
-use crate::overlay::{ImageVariables, Overlay};
+use crate::image_variables::ImageVariables;
+use crate::overlay::Overlay;
 use shipload_node::config::{Config, ConfigError};
 use std::path::PathBuf;
 use thiserror::Error;
+
+/// Where a container looks for a file that nobody named, as the official image has it.
+const MOUNTED: &str = "/etc/aerospike/aerospike.conf";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,6 +110,10 @@ pub struct Configured {
 /// # Errors
 /// What can't be used, with the place where it was said.
 pub fn configure(options: &Options) -> Result<Configured, ConfigureError> {
+    let mounted = PathBuf::from(MOUNTED);
+    if options.config.is_none() && container::is_container() && mounted.is_file() {
+        return configure(&Options { config: Some(mounted), ..options.clone() });
+    }
     let image = if container::is_container() { ImageVariables::read() } else { ImageVariables::default() };
     Overlay { options, config: Config::new(), warnings: Vec::new() }.run(&image)
 }

@@ -4,6 +4,7 @@
 
 use crate::cluster::{SeedAddress, multicast};
 use crate::conf;
+use crate::image_variables::{ImageVariables, Variable};
 use crate::options::{ConfigureError, Configured, Options};
 use crate::ports;
 use shipload_node::config::{Config, ConfigError, NamespaceKey, NetworkKey, NetworkPart, Scope, ServiceKey};
@@ -11,38 +12,6 @@ use std::sync::Arc;
 
 /// Seconds between expiry passes of a namespace that no file describes, as the official image has it.
 const NSUP_PERIOD_S: &str = "120";
-
-/// The variables that the official image writes into its file. See <https://github.com/aerospike/aerospike-server.docker>.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ImageVariables {
-    /// Whether this is a container at all.
-    pub(crate) container: bool,
-    /// `NAMESPACE`.
-    pub(crate) namespace: Option<String>,
-    /// `DEFAULT_TTL`.
-    pub(crate) default_ttl: Option<String>,
-    /// `MEM_GB`.
-    pub(crate) mem_gb: Option<String>,
-    /// `SERVICE_ADDRESS`.
-    pub(crate) service_address: Option<String>,
-    /// `SERVICE_PORT`.
-    pub(crate) service_port: Option<String>,
-}
-
-impl ImageVariables {
-    /// As they are in this process's environment.
-    pub(crate) fn read() -> ImageVariables {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        ImageVariables {
-            container: true,
-            namespace: variable("NAMESPACE"),
-            default_ttl: variable("DEFAULT_TTL"),
-            mem_gb: variable("MEM_GB"),
-            service_address: variable("SERVICE_ADDRESS"),
-            service_port: variable("SERVICE_PORT"),
-        }
-    }
-}
 
 /// A configuration in the making.
 pub(crate) struct Overlay<'a> {
@@ -53,33 +22,54 @@ pub(crate) struct Overlay<'a> {
 
 impl Overlay<'_> {
     pub(crate) fn run(mut self, image: &ImageVariables) -> Result<Configured, ConfigureError> {
+        self.warnings = image.warnings().to_vec();
         match &self.options.config {
             Some(path) => {
                 let items = conf::read(path)?;
-                self.warnings = conf::apply(&path.display().to_string(), &items, &mut self.config)?;
+                self.warnings.extend(conf::apply(&path.display().to_string(), &items, &mut self.config)?);
             }
             None => self.image_variables(image)?,
         }
         self.flags()?;
         if self.options.config.is_none() && self.config.namespaces().is_empty() {
-            self.namespace("--namespace", image.namespace.as_deref().unwrap_or("test"))?;
+            self.namespace("--namespace", image.get(Variable::Namespace).unwrap_or("test"))?;
         }
         self.image_namespace(image)?;
         if image.container && !self.config.network.is_given(NetworkKey::ServiceAddress) {
             self.replace("container", NetworkKey::ServiceAddress, "any")?;
         }
-        self.seeds()?;
+        self.seeds(image)?;
         self.groups()?;
         self.warnings.extend(self.config.check().map_err(ConfigureError::Whole)?);
         Ok(Configured { config: self.config, warnings: self.warnings })
     }
 
     fn image_variables(&mut self, image: &ImageVariables) -> Result<(), ConfigureError> {
-        if let Some(address) = &image.service_address {
-            self.replace("environment SERVICE_ADDRESS", NetworkKey::ServiceAddress, address)?;
+        let network = [
+            (Variable::ServiceAddress, NetworkKey::ServiceAddress),
+            (Variable::ServicePort, NetworkKey::ServicePort),
+            (Variable::AccessAddress, NetworkKey::ServiceAccessAddress),
+            (Variable::AlternateAddress, NetworkKey::ServiceAlternateAccessAddress),
+            (Variable::HeartbeatAddress, NetworkKey::HeartbeatAddress),
+            (Variable::HeartbeatPort, NetworkKey::HeartbeatPort),
+            (Variable::FabricAddress, NetworkKey::FabricAddress),
+            (Variable::FabricPort, NetworkKey::FabricPort),
+            (Variable::InfoAddress, NetworkKey::InfoAddress),
+            (Variable::InfoPort, NetworkKey::InfoPort),
+        ];
+        for (variable, key) in network {
+            if let Some(value) = image.get(variable) {
+                self.replace(&variable.origin(), key, value)?;
+            }
         }
-        if let Some(port) = &image.service_port {
-            self.replace("environment SERVICE_PORT", NetworkKey::ServicePort, port)?;
+        let service = [
+            (Variable::ServiceThreads, ServiceKey::ServiceThreads),
+            (Variable::ClusterName, ServiceKey::ClusterName),
+        ];
+        for (variable, key) in service {
+            if let Some(value) = image.get(variable) {
+                self.config.service.put(key, value).map_err(|error| flag(&variable.origin(), error))?;
+            }
         }
         Ok(())
     }
@@ -90,14 +80,19 @@ impl Overlay<'_> {
             [only] if self.options.config.is_none() => Arc::clone(only),
             _ => return Ok(()),
         };
-        let mem = image.mem_gb.as_ref().map(|gigabytes| format!("{gigabytes}G"));
         let said = [
-            ("environment DEFAULT_TTL", NamespaceKey::DefaultTtl, image.default_ttl.clone()),
-            ("environment MEM_GB", NamespaceKey::DataSize, mem),
+            (Variable::DefaultTtl, NamespaceKey::DefaultTtl, ""),
+            (Variable::NsupPeriod, NamespaceKey::NsupPeriod, ""),
+            (Variable::ReplFactor, NamespaceKey::ReplicationFactor, ""),
+            (Variable::MemGb, NamespaceKey::DataSize, "G"),
+            (Variable::StorageGb, NamespaceKey::Filesize, "G"),
         ];
-        for (origin, key, value) in said {
-            if let Some(value) = value.filter(|_| !only.keys.is_given(key)) {
-                only.keys.put(key, &value).map_err(|error| flag(origin, error))?;
+        for (variable, key, unit) in said {
+            // The period has a default that nobody gave.
+            let flags_first = key != NamespaceKey::NsupPeriod && only.keys.is_given(key);
+            if let Some(value) = image.get(variable).filter(|_| !flags_first) {
+                let put = only.keys.put(key, &format!("{value}{unit}"));
+                put.map_err(|error| flag(&variable.origin(), error))?;
             }
         }
         Ok(())
@@ -138,13 +133,16 @@ impl Overlay<'_> {
     }
 
     /// `--seed` in place of the file's seeds. All are brought into the form `HOST:PORT`.
-    fn seeds(&mut self) -> Result<(), ConfigureError> {
+    fn seeds(&mut self, image: &ImageVariables) -> Result<(), ConfigureError> {
         let flags = self.options.seeds.iter().flat_map(|text| text.split([',', ' ', '\n', '\t']));
         let flags: Vec<String> = flags.filter(|text| !text.is_empty()).map(str::to_owned).collect();
-        let (origin, seeds) = if flags.is_empty() {
-            ("mesh-seed-address-port", self.config.network.list(NetworkKey::HeartbeatMeshSeed))
-        } else {
-            ("--seed", flags)
+        let file = self.config.network.list(NetworkKey::HeartbeatMeshSeed);
+        let variable = image.get(Variable::Seeds).unwrap_or_default().split([',', ' ', '\n', '\t']);
+        let variable = variable.filter(|text| !text.is_empty()).map(str::to_owned);
+        let (origin, seeds) = match (flags.is_empty(), file.is_empty()) {
+            (false, _) => ("--seed", flags),
+            (true, false) => ("mesh-seed-address-port", file),
+            (true, true) => ("environment SEEDS", variable.collect()),
         };
         if seeds.is_empty() {
             return Ok(());

@@ -138,20 +138,29 @@ fn multicast_needs_a_group() {
 
 #[test]
 fn variables_of_the_official_image_count_in_a_container_without_a_file() {
-    let image = ImageVariables {
-        container: true,
-        namespace: Some("bar".to_owned()),
-        default_ttl: Some("60".to_owned()),
-        mem_gb: Some("2".to_owned()),
-        service_address: None,
-        service_port: Some("4100".to_owned()),
+    let with = |said: &[(&str, &str)]| {
+        let said: Vec<(String, String)> =
+            said.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        ImageVariables::in_container(move |name| {
+            said.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        })
     };
+    let image = with(&[
+        ("NAMESPACE", "bar"),
+        ("DEFAULT_TTL", "60"),
+        ("MEM_GB", "2"),
+        ("SERVICE_PORT", "4100"),
+        ("REPL_FACTOR", "3"),
+        ("SEEDS", "tasks.db db:3102"),
+    ]);
     let config = lay(&Options::default(), &image).expect("fine").config;
     let bar = config.namespace("bar").expect("named by the variable");
     assert_eq!(bar.number(NamespaceKey::DefaultTtl), 60);
     assert_eq!(bar.number(NamespaceKey::DataSize), 2 << 30);
+    assert_eq!(bar.number(NamespaceKey::ReplicationFactor), 3);
     assert_eq!(config.network.number(NetworkKey::ServicePort), 4100);
     assert_eq!(config.network.list(NetworkKey::ServiceAddress), ["any"]);
+    assert_eq!(config.network.list(NetworkKey::HeartbeatMeshSeed), ["tasks.db:4102", "db:3102"]);
 
     let flags = Options {
         addresses: vec!["127.0.0.1".to_owned()],
@@ -168,7 +177,7 @@ fn variables_of_the_official_image_count_in_a_container_without_a_file() {
     assert_eq!(config.network.number(NetworkKey::ServicePort), 3000);
     assert!(config.namespace("bar").is_none());
 
-    let broken = ImageVariables { mem_gb: Some("lots".to_owned()), ..image };
+    let broken = with(&[("MEM_GB", "lots")]);
     let error = lay(&Options::default(), &broken).expect_err("no number").to_string();
     assert!(error.starts_with("environment MEM_GB: 'lotsG' is no value"), "{error}");
 }

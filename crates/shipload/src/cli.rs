@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{aql, backup, bench, drill, health, info, serve, up};
+use crate::{aql, backup, bench, counter, drill, health, info, serve, up};
 
 /// The database that lives in containers.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ pub(crate) enum Command {
     /// Start a node to play with, on this machine only
     #[command(after_help = UP_EXAMPLES)]
     Up(up::Args),
+    /// Serve a page that counts its visitors in a cluster
+    #[command(after_help = COUNTER_EXAMPLES)]
+    Counter(counter::Args),
     /// Show nodes, namespaces and sets of a cluster
     #[command(after_help = INFO_EXAMPLES, disable_help_flag = true)]
     Info(info::Args),
@@ -42,6 +45,32 @@ pub(crate) enum Command {
     /// Ask a node whether it is well, for health checks of containers
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(health::Args),
+    /// Bring a stack of services to a Swarm
+    #[cfg(feature = "fleet")]
+    #[command(after_help = DEPLOY_EXAMPLES)]
+    Deploy(crate::fleet::DeployArgs),
+    /// Change how many tasks services have; databases shrink gently
+    #[cfg(feature = "fleet")]
+    #[command(after_help = SCALE_EXAMPLES)]
+    Scale(crate::fleet::ScaleArgs),
+    /// Show services, tasks and clusters of a Swarm
+    #[cfg(feature = "fleet")]
+    Status(crate::fleet::StatusArgs),
+    /// Replace a service's tasks, of a database one node at a time
+    #[cfg(feature = "fleet")]
+    #[command(after_help = ROLLOUT_EXAMPLES)]
+    Rollout(crate::fleet::RolloutArgs),
+    /// Look what stands in the way of running here
+    #[cfg(feature = "fleet")]
+    Doctor(crate::fleet::DoctorArgs),
+    /// Keep a load balancer, and clusters of real Aerospike images, in step with containers
+    #[cfg(feature = "fleet")]
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(crate::fleet::WatchArgs),
+    /// Follow the policies in services' labels
+    #[cfg(feature = "fleet")]
+    #[command(after_help = AUTOSCALE_EXAMPLES)]
+    Autoscale(crate::fleet::AutoscaleArgs),
     /// Print the version
     Version,
 }
@@ -59,6 +88,46 @@ Examples:
   shipload up                          one node with the namespace `test`
   shipload up --demo                   and a page on http://127.0.0.1:5000/ that counts its visitors
   shipload up --demo --port 3100 --info-port 3103 --http-port 4300 --demo-port 5100";
+
+const COUNTER_EXAMPLES: &str = "\
+Examples:
+  shipload counter --host db                      in a container: finds the cluster by the service's name
+  shipload counter --host 127.0.0.1 --listen-address 127.0.0.1";
+
+#[cfg(feature = "fleet")]
+const DEPLOY_EXAMPLES: &str = "\
+Examples:
+  shipload deploy prod                              deploy/stack.yaml, with a network of the same name
+  shipload deploy shop --file stack.yaml --image registry.example/shipload@sha256:...";
+
+#[cfg(feature = "fleet")]
+const SCALE_EXAMPLES: &str = "\
+Examples:
+  shipload scale db=3 web=4
+  shipload scale db=2           one node less: it hands over first; refused below the copies of records";
+
+#[cfg(feature = "fleet")]
+const ROLLOUT_EXAMPLES: &str = "\
+Examples:
+  shipload rollout db --image shipload:2
+  shipload rollout web";
+
+#[cfg(feature = "fleet")]
+const WATCH_EXAMPLES: &str = "\
+Labels of a container: shipload.host, .port, .network, .path, .check, .balance, .https-only, .certificate; those
+of Interlock (interlock.*) and of Docker Enterprise (com.docker.lb.*) are understood too.
+
+Examples:
+  shipload watch --folder /run/shipload --bind '*:80' --network prod
+  shipload watch --haproxy none --aerospike-network prod --aerospike-cluster awesome-counter";
+
+#[cfg(feature = "fleet")]
+const AUTOSCALE_EXAMPLES: &str = "\
+Labels of a service: shipload.autoscale.min, .max, .cpu-pct, .requests, .memory-pct, .grow-after-s, .shrink-after-s.
+
+Examples:
+  shipload autoscale --dry-run --once
+  docker service update --label-add shipload.autoscale.max=6 --label-add shipload.autoscale.cpu-pct=60 prod_web";
 
 const DRILL_EXAMPLES: &str = "\
 Examples:

@@ -6,7 +6,11 @@ mod aql;
 mod backup;
 mod bench;
 mod cli;
+mod counter;
 mod drill;
+mod ending;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod health;
 mod info;
 mod runtime;
@@ -39,6 +43,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => Ok(serve::run(&args)),
         Command::Up(args) => up::run(&args),
+        Command::Counter(args) => counter::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Aql(args) => aql::run(&args),
         Command::Info(args) => info::run(&args),
@@ -46,6 +51,20 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Backup(args) => backup::run_backup(&args),
         Command::Restore(args) => backup::run_restore(&args),
+        #[cfg(feature = "fleet")]
+        Command::Deploy(args) => fleet::run(fleet::Fleet::Deploy(args)),
+        #[cfg(feature = "fleet")]
+        Command::Scale(args) => fleet::run(fleet::Fleet::Scale(args)),
+        #[cfg(feature = "fleet")]
+        Command::Status(args) => fleet::run(fleet::Fleet::Status(args)),
+        #[cfg(feature = "fleet")]
+        Command::Rollout(args) => fleet::run(fleet::Fleet::Rollout(args)),
+        #[cfg(feature = "fleet")]
+        Command::Doctor(args) => fleet::run(fleet::Fleet::Doctor(args)),
+        #[cfg(feature = "fleet")]
+        Command::Watch(args) => fleet::run(fleet::Fleet::Watch(args)),
+        #[cfg(feature = "fleet")]
+        Command::Autoscale(args) => fleet::run(fleet::Fleet::Autoscale(args)),
         Command::Version => {
             println!("shipload {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

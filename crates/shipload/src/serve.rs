@@ -5,6 +5,7 @@
 
 use shipload_server::options::Ports;
 use shipload_server::{LogFormat, Options};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,7 +68,7 @@ pub(crate) struct Args {
     set: Vec<String>,
     /// Directory for records and the node's id; without it, and without files in the configuration, all is in memory
     #[arg(long, env = "SHIPLOAD_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    data: Option<OsString>,
     /// Threads that serve clients, 0 for one for each processor [default: 0]
     #[arg(long, env = "SHIPLOAD_SERVICE_THREADS", value_name = "N")]
     service_threads: Option<u64>,
@@ -123,7 +124,8 @@ fn options(args: &Args) -> Options {
         seeds: args.seed.clone(),
         namespaces: args.namespace.clone(),
         settings: args.set.clone(),
-        data: args.data.clone(),
+        // An empty variable means what no variable means.
+        data: args.data.clone().filter(|data| !data.is_empty()).map(PathBuf::from),
         service_threads: args.service_threads,
         log_level: args.log_level.clone(),
         log_format: match args.log_format {

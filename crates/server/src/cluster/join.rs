@@ -1,10 +1,12 @@
 //! A server's node joins its cluster.
 
+use super::dns::{OWN_SERVICE, is_engine_near};
 use super::engine::Engine;
 use super::gossip::{Deliver, Gossip, Settings};
 use super::heartbeat::Heartbeat;
 use super::reach::Listening;
 use super::{Resolver, SeedAddress};
+use crate::host::container;
 use crate::ports::Bound;
 use crate::service::Shared;
 use shipload_cluster::Address;
@@ -27,6 +29,7 @@ pub(crate) fn join(
     deliver: Deliver,
 ) -> io::Result<Gossip> {
     let listen = shared.node.facts.listen.read().clone();
+    let port = bound.heartbeat.unwrap_or(bound.service).port();
     let settings = Settings {
         listening: Listening {
             fabric: bound.fabric.unwrap_or(bound.service),
@@ -36,7 +39,7 @@ pub(crate) fn join(
             service: listen.service,
             rack: 0,
         },
-        seeds: seeds(&shared.node.config().network, kept),
+        seeds: seeds(&shared.node.config().network, kept, port),
         resolver: Arc::new(Resolver::default()),
         inventory: shared.node.restored(kept, RandomState::new().hash_one(1)),
         metadata: kept.map(|kept| kept.metadata.clone()).unwrap_or_default(),
@@ -45,11 +48,15 @@ pub(crate) fn join(
     Gossip::start(engine, shared.start, heartbeat, settings, deliver)
 }
 
-/// The configured seeds, and where the other nodes were in an earlier life. In a container without any, its own service's name could be guessed here.
-fn seeds(network: &Values<NetworkKey>, kept: Option<&Kept>) -> Vec<SeedAddress> {
+/// The configured seeds, and where the other nodes were in an earlier life. A container without any asks its engine for
+/// the other replicas of its service.
+fn seeds(network: &Values<NetworkKey>, kept: Option<&Kept>, bound_heartbeat: u16) -> Vec<SeedAddress> {
     let seeds = network.list(NetworkKey::HeartbeatMeshSeed);
     // The port is always there: the configuration was brought into this form.
     let mut seeds: Vec<SeedAddress> = seeds.iter().filter_map(|seed| SeedAddress::parse(seed, 0)).collect();
+    if seeds.is_empty() && container::is_container() && is_engine_near() {
+        seeds.push(SeedAddress { host: OWN_SERVICE.to_owned(), port: bound_heartbeat });
+    }
     for peer in kept.map(|kept| kept.peers.as_slice()).unwrap_or_default() {
         let seed = SeedAddress { host: peer.ip().to_string(), port: peer.port() };
         if !seeds.contains(&seed) {

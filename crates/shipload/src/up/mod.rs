@@ -3,9 +3,6 @@
 //! Its nodes listen on 127.0.0.1, 127.0.0.2 and so on, with the same ports, and find each other by name. Nothing is written to disk and nothing is open to other machines; when
 //! it ends, all is gone. `--demo` adds a page that counts its visitors, served through the official client.
 
-mod demo;
-mod host_address;
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,7 +10,8 @@ use anyhow::{Context, Result};
 use shipload_server::options::Ports;
 use shipload_server::{Launch, LogFormat, Options, Running, configure, logging};
 
-use self::demo::Demo;
+use crate::counter::page::Page;
+use crate::ending::Signals;
 
 /// What can be given on the command line.
 #[derive(Debug, clap::Args)]
@@ -27,6 +25,10 @@ pub(crate) struct Args {
     /// Copies of every record
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     replication_factor: u8,
+    /// Directory for records, which survive restarts then: each node has a folder in it, and a write is acknowledged when
+    /// it is on stable storage; without it, all is in memory
+    #[arg(long, value_name = "DIR")]
+    data: Option<std::path::PathBuf>,
     /// Port for clients
     #[arg(long, short = 'p', value_name = "PORT", default_value_t = 3000)]
     port: u16,
@@ -57,10 +59,18 @@ fn options(args: &Args, number: u8, first: Option<u16>) -> Options {
             http: Some(args.http_port),
             ..Ports::default()
         },
-        namespaces: vec![format!("test:replication-factor={}", args.replication_factor)],
+        namespaces: vec![namespace(args)],
+        data: args.data.as_ref().map(|directory| directory.join(format!("node-{number}"))),
         seeds: first.map(|port| format!("127.0.0.1:{port}")).into_iter().collect(),
         ..Options::default()
     }
+}
+
+/// The namespace and its settings.
+fn namespace(args: &Args) -> String {
+    let copies = args.replication_factor;
+    let durable = if args.data.is_some() { ":storage-engine.commit-to-device=true" } else { "" };
+    format!("test:replication-factor={copies}{durable}")
 }
 
 /// Starts all nodes; the first one founds the cluster, the others join it.
@@ -99,10 +109,10 @@ const TOGETHER: Duration = Duration::from_secs(5);
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = crate::runtime::start()?;
     // The page's port opens first, so that a port in use is told before anything runs.
-    let listener = if args.demo { Some(runtime.block_on(demo::listen(args.demo_port))?) } else { None };
+    let listener = if args.demo { Some(runtime.block_on(listen(args.demo_port))?) } else { None };
     let nodes = start(args)?;
     wait_for_cluster(&nodes);
-    let code = runtime.block_on(serve(&nodes, listener))?;
+    let code = runtime.block_on(serve(&nodes, listener, args.data.as_deref()))?;
     // The order matters: first the page and its client go, then the nodes that they talk to.
     runtime.shutdown_timeout(Duration::from_millis(200));
     std::thread::scope(|scope| {
@@ -113,7 +123,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(code)
 }
 
-async fn serve(nodes: &[Running], listener: Option<tokio::net::TcpListener>) -> Result<ExitCode> {
+/// Opens the page's port on this machine.
+async fn listen(port: u16) -> Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(("127.0.0.1", port)).await.with_context(|| {
+        format!(
+            "the page can't be opened on port {port}; choose another with --demo-port, or stop what uses it"
+        )
+    })
+}
+
+async fn serve(
+    nodes: &[Running],
+    listener: Option<tokio::net::TcpListener>,
+    data: Option<&std::path::Path>,
+) -> Result<ExitCode> {
     let mut signals = Signals::catch()?;
     let service = nodes.first().context("no node runs")?.ports().service;
     let page = match &listener {
@@ -121,10 +144,14 @@ async fn serve(nodes: &[Running], listener: Option<tokio::net::TcpListener>) -> 
         None => None,
     };
     let demo = match listener {
-        Some(listener) => Some(Demo::start(listener, service).await?),
+        Some(listener) => {
+            let demo = Page::serve(listener).await;
+            demo.connect(&service.ip().to_string(), service.port()).await?;
+            Some(demo)
+        }
         None => None,
     };
-    crate::print(&welcome(nodes, page))?;
+    crate::print(&welcome(nodes, page, data))?;
     signals.wait().await;
     if let Some(demo) = demo {
         demo.stop().await;
@@ -132,28 +159,12 @@ async fn serve(nodes: &[Running], listener: Option<tokio::net::TcpListener>) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// What ends it: Ctrl-C, or a supervisor's SIGTERM.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn catch() -> Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 /// What to open and what to type.
-fn welcome(nodes: &[Running], page: Option<std::net::SocketAddr>) -> String {
+fn welcome(
+    nodes: &[Running],
+    page: Option<std::net::SocketAddr>,
+    data: Option<&std::path::Path>,
+) -> String {
     let Some(ports) = nodes.first().map(Running::ports) else { return String::new() };
     let command = command_name();
     let port = ports.service.port();
@@ -162,8 +173,9 @@ fn welcome(nodes: &[Running], page: Option<std::net::SocketAddr>) -> String {
         1 => "one node".to_owned(),
         count => format!("{count} nodes"),
     };
+    let place = data.map_or_else(|| "in memory".to_owned(), |data| format!("records in {}", data.display()));
     let mut text = format!(
-        "Shipload {} is up: {size}, in memory, open to this machine only.\n\n",
+        "Shipload {} is up: {size}, {place}, open to this machine only.\n\n",
         env!("CARGO_PKG_VERSION")
     );
     let mut line = |name: &str, address: String, what: &str| {

@@ -60,6 +60,24 @@ pub(super) fn ask(server: SocketAddr, name: &str, patience: Duration) -> Result<
     judge(heard)
 }
 
+/// The names of an address; empty when the server says that there are none.
+pub(super) fn ask_names(
+    server: SocketAddr,
+    address: Ipv4Addr,
+    patience: Duration,
+) -> Result<Vec<String>, Trouble> {
+    let [a, b, c, d] = address.octets();
+    let name = format!("{d}.{c}.{b}.{a}.in-addr.arpa");
+    let question = Question::new(random(), &name, Kind::Ptr).ok_or(Trouble::BadName)?;
+    let [heard] = by_datagram(server, &[question], patience)?;
+    match heard {
+        Some(Ok(answer)) if answer.code == 0 || answer.code == NO_SUCH_NAME => Ok(answer.names),
+        Some(Ok(answer)) => Err(Trouble::Code(answer.code)),
+        Some(Err(Malformed)) => Err(Trouble::Malformed),
+        None => Err(Trouble::Silent),
+    }
+}
+
 /// What two answers mean together.
 fn judge(heard: [Heard; 2]) -> Result<Vec<IpAddr>, Trouble> {
     let mut found = Vec::new();
@@ -80,12 +98,12 @@ fn judge(heard: [Heard; 2]) -> Result<Vec<IpAddr>, Trouble> {
     }
 }
 
-/// Asks both questions at once and waits for both answers.
-fn by_datagram(
+/// Asks all questions at once and waits for all answers.
+fn by_datagram<const N: usize>(
     server: SocketAddr,
-    questions: &[Question; 2],
+    questions: &[Question; N],
     patience: Duration,
-) -> Result<[Heard; 2], Trouble> {
+) -> Result<[Heard; N], Trouble> {
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
@@ -95,7 +113,7 @@ fn by_datagram(
         socket.send(question.packet())?;
     }
     let end = Instant::now() + patience;
-    let mut heard = [None, None];
+    let mut heard = [const { None }; N];
     let mut buffer = [0; DATAGRAM_MAX];
     while heard.iter().any(Option::is_none) {
         let left = end.saturating_duration_since(Instant::now());

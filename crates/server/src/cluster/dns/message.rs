@@ -1,7 +1,7 @@
 //! Questions to name servers and their answers, as bytes (RFC 1035, section 4).
 //!
-//! Guarantees: any bytes may be read. Names in an answer are passed over and never followed, so that one which points
-//! at itself leads nowhere.
+//! Guarantees: any bytes may be read. Names in an answer are passed over, or followed a few steps at most, so that one
+//! which points at itself leads nowhere.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,16 +11,22 @@ const NAME_MAX: usize = 255;
 const INTERNET: u16 = 1;
 /// Addresses that are taken from one answer.
 const ADDRESSES_MAX: usize = 4096;
+/// Names that are taken from one answer.
+const NAMES_MAX: usize = 64;
+/// How often the rest of a name may stand elsewhere.
+const JUMPS_MAX: usize = 8;
 /// There is no such name.
 pub(super) const NO_SUCH_NAME: u8 = 3;
 
-/// Which addresses are asked for.
+/// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// IPv4.
     A = 1,
     /// IPv6.
     Aaaa = 28,
+    /// The names of an address.
+    Ptr = 12,
 }
 
 /// A question to a name server.
@@ -37,6 +43,8 @@ pub(super) struct Answer {
     /// There is more than fitted the datagram.
     pub(super) truncated: bool,
     pub(super) addresses: Vec<IpAddr>,
+    /// The names of an address, when those were asked for.
+    pub(super) names: Vec<String>,
 }
 
 /// An answer to the question, but one that can't be read.
@@ -83,23 +91,26 @@ impl Question {
         if !is_answer || (!repeated && (questions != 0 || code == 0)) {
             return None;
         }
-        let mut answer = Answer { code, truncated: flags & 2 != 0, addresses: Vec::new() };
+        let mut answer = Answer { code, truncated: flags & 2 != 0, addresses: Vec::new(), names: Vec::new() };
         if code != 0 {
             return Some(Ok(answer));
         }
         let count = number(bytes, 6).unwrap_or(0);
-        let whole = read_records(bytes, HEADER + asked.len(), count, &mut answer.addresses);
+        let whole = read_records(bytes, HEADER + asked.len(), count, &mut answer);
         // What is cut short may be cut anywhere.
         Some(if whole.is_some() || answer.truncated { Ok(answer) } else { Err(Malformed) })
     }
 }
 
-/// Takes the addresses of so many records from place `at` on; none when they are not all there.
-fn read_records(bytes: &[u8], mut at: usize, count: u16, addresses: &mut Vec<IpAddr>) -> Option<()> {
+/// Takes addresses and names of so many records from place `at` on; none when they are not all there.
+fn read_records(bytes: &[u8], mut at: usize, count: u16, answer: &mut Answer) -> Option<()> {
     for _ in 0..count {
         at = after_name(bytes, at)?;
         let (kind, class, length) = (number(bytes, at)?, number(bytes, at + 2)?, number(bytes, at + 8)?);
         at += 10;
+        if class == INTERNET && kind == Kind::Ptr as u16 && answer.names.len() < NAMES_MAX {
+            answer.names.push(name_at(bytes, at)?);
+        }
         let data = bytes.get(at..at + usize::from(length))?;
         at += data.len();
         let address = if class != INTERNET {
@@ -111,11 +122,37 @@ fn read_records(bytes: &[u8], mut at: usize, count: u16, addresses: &mut Vec<IpA
         } else {
             None
         };
-        if addresses.len() < ADDRESSES_MAX {
-            addresses.extend(address);
+        if answer.addresses.len() < ADDRESSES_MAX {
+            answer.addresses.extend(address);
         }
     }
     Some(())
+}
+
+/// The name that begins at `at`, with dots between its labels.
+fn name_at(bytes: &[u8], mut at: usize) -> Option<String> {
+    let mut name = String::new();
+    let mut jumps = 0;
+    loop {
+        match usize::from(*bytes.get(at)?) {
+            0 => return Some(name),
+            high @ 0xc0.. => {
+                jumps += 1;
+                at = ((high & 0x3f) << 8) | usize::from(*bytes.get(at + 1)?);
+            }
+            length @ ..=LABEL_MAX => {
+                if !name.is_empty() {
+                    name.push('.');
+                }
+                name.push_str(std::str::from_utf8(bytes.get(at + 1..at + 1 + length)?).ok()?);
+                at += 1 + length;
+            }
+            _ => return None,
+        }
+        if jumps > JUMPS_MAX || name.len() > NAME_MAX {
+            return None;
+        }
+    }
 }
 
 /// The place after the name that begins at `at`.

@@ -13,9 +13,11 @@
 mod exchange;
 mod files;
 mod message;
+mod own_service;
 
 pub use self::exchange::Trouble;
 pub(super) use self::files::parse_hosts;
+pub(crate) use self::own_service::{OWN_SERVICE, is_engine_near};
 
 use self::exchange::ask;
 use self::files::{Conf, parse_conf};
@@ -85,6 +87,9 @@ impl Resolve for Resolver {
         }
         if host.eq_ignore_ascii_case("localhost") {
             return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
+        }
+        if host == OWN_SERVICE {
+            return self.own_service();
         }
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let mut found = parse_hosts(&read(&self.hosts), host);

@@ -3,8 +3,8 @@
 //! The same page as `examples/counter` has in Python: a record for each hit, a counter for all hits, a counter
 //! for each server that took hits. One client serves all visitors.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aerospike::{Bin, Bins, Client, ClientPolicy, Host, Key, ReadPolicy, Value, WritePolicy};
@@ -29,38 +29,43 @@ const SUMMARY: &str = "summary";
 /// The counter of all visits.
 const TOTAL_HITS: &str = "total_hits";
 
-/// Opens the page's port on this machine.
-pub(crate) async fn listen(port: u16) -> Result<TcpListener> {
-    TcpListener::bind(("127.0.0.1", port)).await.with_context(|| {
-        format!(
-            "the page can't be opened on port {port}; choose another with --demo-port, or stop what uses it"
-        )
-    })
-}
-
 /// The running page.
-pub(crate) struct Demo {
-    client: Arc<Client>,
+pub(crate) struct Page {
+    counter: Arc<Counter>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
 
-impl Demo {
-    /// Connects to a node and serves the page.
-    pub(crate) async fn start(listener: TcpListener, node: SocketAddr) -> Result<Self> {
-        let hosts = vec![Host::new(&node.ip().to_string(), node.port())];
-        let client =
-            Client::new(&ClientPolicy::default(), &hosts).await.context("the page can't reach the node")?;
-        let client = Arc::new(client);
-        let counter = Counter::new(Arc::clone(&client), host_address::find().await);
-        let router = Router::new().route("/", get(page)).with_state(Arc::new(counter));
+impl Page {
+    /// Serves the page at once; until it has a node, it says so.
+    pub(crate) async fn serve(listener: TcpListener) -> Self {
+        let counter = Arc::new(Counter::new(host_address::find().await));
+        let router = Router::new().route("/", get(page)).route("/healthz", get(|| async { "ok" }));
+        let router = router.route("/readyz", get(ready));
+        let router = router.with_state(Arc::clone(&counter));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let server = axum::serve(listener, router);
             // Who drops the sender wants an end as well.
             server.with_graceful_shutdown(async { stopped.await.unwrap_or_default() }).await
         });
-        Ok(Self { client, stop, server })
+        Self { counter, stop, server }
+    }
+
+    /// Connects to a cluster by one of its nodes.
+    ///
+    /// # Errors
+    /// When no node answers at `host` and `port`.
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<()> {
+        let client = Client::new(&ClientPolicy::default(), &vec![Host::new(host, port)]).await;
+        // Somebody else may have connected meanwhile; one client is enough.
+        self.counter.client.set(client.context("the page can't reach a node")?).ok();
+        Ok(())
+    }
+
+    /// From now on health checks are told that this page goes; visitors are still served.
+    pub(crate) fn say_farewell(&self) {
+        self.counter.leaving.store(true, Ordering::Relaxed);
     }
 
     /// Ends the page. Visitors who keep a connection open are not waited for.
@@ -69,13 +74,18 @@ impl Demo {
         self.stop.send(()).ok();
         let patience = std::time::Duration::from_millis(200);
         tokio::time::timeout(patience, self.server).await.ok();
-        self.client.close().await.ok();
+        if let Some(client) = self.counter.client.get() {
+            client.close().await.ok();
+        }
     }
 }
 
 /// What a visit needs.
 struct Counter {
-    client: Arc<Client>,
+    /// There once a node was reached.
+    client: OnceLock<Client>,
+    /// Whether the page is about to end.
+    leaving: AtomicBool,
     /// The address of this server, under which it counts its own hits.
     server: String,
     /// Stands in the ids of the hits; random, because a hardware address is nobody's business.
@@ -84,23 +94,23 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(client: Arc<Client>, server: String) -> Self {
+    fn new(server: String) -> Self {
         let [first, rest @ ..] = *Uuid::new_v4().as_bytes();
         // The multicast bit marks an id that is no hardware address (RFC 9562, 6.10).
         let node_id = [first | 1, rest[0], rest[1], rest[2], rest[3], rest[4]];
         let policy = WritePolicy { send_key: true, ..WritePolicy::default() };
-        Self { client, server, node_id, policy }
+        Self { client: OnceLock::new(), leaving: AtomicBool::new(false), server, node_id, policy }
     }
 
     /// Counts one visit and returns how many there were.
-    async fn visit(&self) -> aerospike::Result<Value> {
+    async fn visit(&self, client: &Client) -> aerospike::Result<Value> {
         let id = Uuid::now_v1(&self.node_id).to_string();
         let hit = [Bin::new("server", self.server.as_str().into()), Bin::new("ts", now_ms().into())];
-        self.client.put(&self.policy, &key(HITS, &id)?, &hit).await?;
+        client.put(&self.policy, &key(HITS, &id)?, &hit).await?;
         let one = [Bin::new("total", 1.into())];
-        self.client.add(&self.policy, &key(SUMMARY, TOTAL_HITS)?, &one).await?;
-        self.client.add(&self.policy, &key(SUMMARY, &self.server)?, &one).await?;
-        let record = self.client.get(&ReadPolicy::default(), &key(SUMMARY, TOTAL_HITS)?, Bins::All).await?;
+        client.add(&self.policy, &key(SUMMARY, TOTAL_HITS)?, &one).await?;
+        client.add(&self.policy, &key(SUMMARY, &self.server)?, &one).await?;
+        let record = client.get(&ReadPolicy::default(), &key(SUMMARY, TOTAL_HITS)?, Bins::All).await?;
         Ok(record.bins.get("total").cloned().unwrap_or(Value::Nil))
     }
 }
@@ -116,11 +126,26 @@ fn now_ms() -> i64 {
 }
 
 async fn page(State(counter): State<Arc<Counter>>) -> (StatusCode, String) {
-    match counter.visit().await {
+    let visited = match counter.client.get() {
+        Some(client) => counter.visit(client).await.map_err(|error| error.to_string()),
+        None => Err("no node was reached yet".to_owned()),
+    };
+    match visited {
         Ok(total) => (StatusCode::OK, format!("Hello World! I have been seen by {total}.")),
         Err(error) => {
             let text = format!("Hummm - err: {error} looks like we have an issue, let me try again");
             (StatusCode::SERVICE_UNAVAILABLE, text)
         }
+    }
+}
+
+/// For load balancers: whether visitors should come here. It counts nothing.
+async fn ready(State(counter): State<Arc<Counter>>) -> (StatusCode, &'static str) {
+    if counter.leaving.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "leaving");
+    }
+    match counter.client.get() {
+        Some(_) => (StatusCode::OK, "ok"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no node was reached yet"),
     }
 }

@@ -1,0 +1,24 @@
+//! A container engine, over its own interface: what runs, what is wanted, and a hint when something changes.
+//!
+//! Read-only except where a name says otherwise ([`Engine::set_replicas`], [`Engine::restart_tasks`],
+//! [`Engine::run_in`]). A container that is gone while it is looked at is gone, and no error.
+
+mod connect;
+mod examine;
+mod exec;
+mod list;
+mod network;
+mod service;
+
+pub use connect::{EngineError, Tls};
+pub use service::{ServiceSeen, TaskSeen};
+
+use bollard::Docker;
+
+/// A connected engine.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    docker: Docker,
+    /// Where it was found.
+    pub host: String,
+}

@@ -1,0 +1,62 @@
+//! Networks that span engines, and how busy a service's containers are.
+
+use super::{Engine, EngineError};
+use bollard::models::NetworkCreateRequest;
+use bollard::query_parameters::{InspectNetworkOptions, StatsOptionsBuilder};
+use futures::stream::StreamExt as _;
+
+impl Engine {
+    /// Makes an overlay network that plain containers can join as well, unless there is one of that name.
+    ///
+    /// # Errors
+    /// When the engine refuses, or the one that is there is of another kind.
+    pub async fn ensure_overlay(&self, name: &str) -> Result<(), EngineError> {
+        if let Ok(there) = self.docker().inspect_network(name, None::<InspectNetworkOptions>).await {
+            if there.driver.as_deref() == Some("overlay") {
+                return Ok(());
+            }
+            let why = format!("network {name} is there, but spans no engines ({})", there.driver.unwrap_or_default());
+            return Err(EngineError::Refused { host: self.host.clone(), why });
+        }
+        let wanted = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("overlay".to_owned()),
+            attachable: Some(true),
+            ..NetworkCreateRequest::default()
+        };
+        self.docker().create_network(wanted).await.map(|_| ()).map_err(|error| self.trouble(&error))
+    }
+
+    /// Processor time of a service's containers on this engine, in percent of one processor, as a mean over a second;
+    /// none when there are none here.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn processor_pct(&self, service: &str) -> Result<Option<f64>, EngineError> {
+        let here = self.containers().await?;
+        let mut all = Vec::new();
+        for container in here.iter().filter(|one| one.service() == service) {
+            let options = StatsOptionsBuilder::default().stream(false).build();
+            let mut samples = Box::pin(self.docker().stats(&container.id, Some(options)));
+            // A container that went meanwhile has no sample.
+            let Some(Ok(sample)) = samples.next().await else { continue };
+            let (Some(now), Some(before)) = (sample.cpu_stats, sample.precpu_stats) else { continue };
+            let used = |one: &bollard::models::ContainerCpuStats| {
+                one.cpu_usage.as_ref().and_then(|usage| usage.total_usage).unwrap_or(0)
+            };
+            let whole = |one: &bollard::models::ContainerCpuStats| one.system_cpu_usage.unwrap_or(0);
+            let processors = now.online_cpus.unwrap_or(1).max(1);
+            let (more, time) = (used(&now).saturating_sub(used(&before)), whole(&now).saturating_sub(whole(&before)));
+            if time > 0 {
+                all.push(ratio(more, time) * f64::from(processors) * 100.0);
+            }
+        }
+        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        Ok((count > 0).then(|| all.iter().sum::<f64>() / f64::from(count)))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a mean for people and policies")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}

@@ -1,0 +1,9 @@
+//! HAProxy: its file, and its commands at run time.
+
+mod file;
+mod process;
+mod runtime;
+
+pub use file::{Settings, frame_of, render};
+pub use process::{Balancer, ProcessError};
+pub use runtime::{Runtime, RuntimeError, command};

@@ -1,0 +1,61 @@
+//! New tasks for a service, with care: of a database one node at a time, each only when the cluster is whole again.
+//!
+//! Swarm replaces tasks in its own order and knows nothing of partitions. So it gets to replace one, is stopped by its
+//! own wait between two tasks, and is watched: as soon as the cluster is at rest with the expected size the next may
+//! follow. A database that is not whole before the start is not touched.
+
+use crate::engine::Engine;
+use crate::size::{SizeError, at_rest};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Replaces all tasks; `tell` gets a line for each step.
+///
+/// # Errors
+/// When a step does not come to rest in time; the Swarm is left to finish or, where it is set so, to pause.
+pub async fn run(
+    engine: &Engine,
+    name: &str,
+    image: Option<&str>,
+    patience: Duration,
+    tell: &mut (dyn FnMut(String) + Send),
+) -> Result<(), SizeError> {
+    let service = engine.service(name).await?;
+    let size = service.replicas.unwrap_or(0);
+    if service.is_database() {
+        at_rest(engine, &service, size, patience, tell).await?;
+        engine.ensure_gradual(&service.name, patience).await?;
+    }
+    let old: BTreeSet<String> = running(engine, &service.name).await?;
+    engine.restart_tasks(&service.name, image).await?;
+    let began = Instant::now();
+    let mut replaced = 0;
+    loop {
+        let now = running(engine, &service.name).await?;
+        let left = old.intersection(&now).count();
+        if old.len() - left > replaced && service.is_database() {
+            replaced = old.len() - left;
+            at_rest(engine, &service, size, patience, tell).await?;
+            tell(format!("{}: {replaced} of {} replaced", service.name, old.len()));
+            if left > 0 {
+                engine.next_task(&service.name).await?;
+            }
+        }
+        if left == 0 && u64::try_from(now.len()).ok() == Some(size) {
+            tell(format!("{}: all new after {:.1} s", service.name, began.elapsed().as_secs_f32()));
+            return Ok(());
+        }
+        if began.elapsed() > patience * 4 {
+            let why = format!("{left} old tasks still run");
+            return Err(SizeError::Late { service: service.name, seconds: began.elapsed().as_secs(), why });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn running(engine: &Engine, service: &str) -> Result<BTreeSet<String>, SizeError> {
+    let tasks = engine.tasks(service).await?;
+    Ok(tasks.into_iter().filter(|task| task.running).map(|task| task.container).collect())
+}

@@ -1,0 +1,88 @@
+//! The `docker` and `docker-compose` programs, each call towards one engine.
+
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The programs towards one engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Docker {
+    socket: PathBuf,
+}
+
+impl Docker {
+    pub(crate) fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        // The classic builder is in every engine; the other one is a part of its own.
+        command.env("DOCKER_BUILDKIT", "0").env("DOCKER_HOST", self.host()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `docker WORDS` and gives what it printed, without the last line's end.
+    pub(crate) fn run(&self, words: &[&str]) -> Result<String> {
+        finish(self.command("docker").args(words), &format!("docker {}", words.join(" ")))
+    }
+
+    /// As [`Docker::run`], with one line in a text and blanks between its words.
+    pub(crate) fn line(&self, line: &str) -> Result<String> {
+        self.run(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Runs `docker WORDS` with more variables.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], words: &[&str]) -> Result<String> {
+        let mut command = self.command("docker");
+        command.args(words).envs(variables.iter().copied());
+        finish(&mut command, &format!("docker {}", words.join(" ")))
+    }
+
+    /// Runs `docker-compose -p PROJECT -f FILE WORDS`.
+    pub(crate) fn compose(&self, project: &str, file: &Path, words: &[&str]) -> Result<String> {
+        let mut command = self.command("docker-compose");
+        // A plain `docker-compose` of Debian reads the environment of Docker's own client too.
+        command.arg("-p").arg(project).arg("-f").arg(file).args(words);
+        finish(&mut command, &format!("docker-compose {}", words.join(" ")))
+    }
+
+    /// Carries an image to another engine.
+    pub(crate) fn carry(&self, image: &str, other: &Docker) -> Result<()> {
+        let mut save = self.command("docker").args(["save", image]).stdout(Stdio::piped()).spawn()?;
+        let stream = save.stdout.take().context("docker save has no output")?;
+        let mut load = other.command("docker");
+        finish(load.arg("load").stdin(stream), "docker load")?;
+        if !save.wait()?.success() {
+            bail!("docker save {image} failed");
+        }
+        Ok(())
+    }
+
+    /// Makes an image of a tar stream: `docker import WORDS`.
+    pub(crate) fn import(&self, stream: ChildStdout, words: &[&str]) -> Result<String> {
+        finish(self.command("docker").arg("import").args(words).stdin(stream), "docker import")
+    }
+
+    /// Ids of running containers that match all filters.
+    pub(crate) fn containers(&self, filters: &[&str]) -> Result<Vec<String>> {
+        let mut words = vec!["ps", "-q", "--no-trunc"];
+        for filter in filters {
+            words.extend(["--filter", filter]);
+        }
+        Ok(self.run(&words)?.lines().map(str::to_owned).collect())
+    }
+}
+
+fn finish(command: &mut Command, what: &str) -> Result<String> {
+    let Output { status, stdout, stderr } = command.output().with_context(|| format!("cannot run {what}"))?;
+    if !status.success() {
+        bail!("{what}: {} {}", String::from_utf8_lossy(&stderr).trim(), String::from_utf8_lossy(&stdout).trim());
+    }
+    Ok(String::from_utf8_lossy(&stdout).trim_end().to_owned())
+}

@@ -1,0 +1,93 @@
+//! The scenario of the containers, end to end, on real Docker engines: each row of the table is an asserted step.
+//!
+//! Several engines run on this machine, each in namespaces of its own, as if they were hosts. Everything that is
+//! started is ended by its id when this program ends, also after a failure. Nothing is pulled from anywhere.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod development;
+mod docker;
+mod engines;
+mod http;
+mod images;
+mod limits;
+mod load;
+mod production;
+mod scaling;
+mod seen;
+mod table;
+mod trouble;
+mod wait;
+mod watching;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::engines::Engines;
+use crate::table::Table;
+
+/// Runs the scenario of the containers on real Docker engines.
+#[derive(Debug, Parser)]
+#[command(name = "shipload-voyage")]
+struct Args {
+    /// The folder that the image is built from, made by `cargo xtask image`
+    #[arg(long)]
+    context: PathBuf,
+    /// The folder with the files for Compose and Swarm mode
+    #[arg(long, default_value = "deploy")]
+    deploy: PathBuf,
+    /// Where data, sockets and logs of the engines lie meanwhile
+    #[arg(long, default_value = "/tmp/shipload-voyage")]
+    folder: PathBuf,
+    /// Only the parts whose name contains this text: development, limits, watch, production
+    #[arg(long)]
+    only: Option<String>,
+    /// Leave engines running when a step fails, to look at them; ends with Enter
+    #[arg(long)]
+    hold: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut table = Table::default();
+    let result = run(&args, &mut table);
+    table.print();
+    match result {
+        Ok(()) if table.all_hold() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("voyage: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args, table: &mut Table) -> Result<()> {
+    let chosen = |name: &str| args.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let mut engines = Engines::start(&args.folder, 3)?;
+    let result = (|| {
+        images::bring(&engines, &args.context, table)?;
+        if chosen("development") {
+            development::run(&engines, &args.deploy, table)?;
+        }
+        if chosen("limits") {
+            limits::run(&engines, table)?;
+        }
+        if chosen("watch") {
+            watching::run(&mut engines, table)?;
+        }
+        if chosen("production") {
+            production::run(&mut engines, &args.deploy, table)?;
+        }
+        Ok(())
+    })();
+    if let Err(error) = &result
+        && args.hold
+    {
+        eprintln!("voyage: {error:#}\nthe engines of {} run on; Enter ends them", args.folder.display());
+        std::io::stdin().read_line(&mut String::new())?;
+    }
+    result
+}

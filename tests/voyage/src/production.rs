@@ -1,0 +1,125 @@
+//! Production: three engines, Swarm mode, a load balancer, a web tier (rows 3 to 12 of the scenario).
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::engines::Engines;
+use crate::images::{HAPROXY, SHIPLOAD};
+use crate::load::{HOST, once};
+use crate::seen::places;
+use crate::table::Table;
+use crate::{scaling, trouble, wait};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// The label of the stack's database tasks.
+pub(crate) const DATABASES: &str = "label=com.docker.swarm.service.name=prod_db";
+/// The label of the stack's pages.
+pub(crate) const PAGES: &str = "label=com.docker.swarm.service.name=prod_web";
+/// `stats:interlock`, as the browser sends it.
+const AUTHORIZATION: &str = "Authorization: Basic c3RhdHM6aW50ZXJsb2Nr";
+
+pub(crate) fn run(engines: &mut Engines, deploy: &Path, table: &mut Table) -> Result<()> {
+    form_swarm(engines, table)?;
+    let balancer: SocketAddr = format!("{}:80", engines.get(0)?.address()).parse()?;
+    bring_up(engines, deploy, balancer, table)?;
+    scaling::run(engines, balancer, table)?;
+    trouble::run(engines, balancer, table)
+}
+
+fn form_swarm(engines: &Engines, table: &mut Table) -> Result<()> {
+    let manager = engines.get(0)?;
+    table.step("3", "engines: swarm init and join", || {
+        let (address, docker) = (manager.address(), &manager.docker);
+        docker.line(&format!("swarm init --advertise-addr {address} --listen-addr {address}:2377"))?;
+        let token = docker.line("swarm join-token -q worker")?;
+        for engine in engines.iter().skip(1) {
+            engine.docker.line(&format!("swarm join --token {token} {address}:2377"))?;
+        }
+        let (_, took) = wait::until("three engines are ready", PATIENCE, || ready(engines, 3))?;
+        docker.line(&format!("node update --label-add balancer=yes {}", manager.name()))?;
+        Ok(((), format!("3 ready {} ms after the last join", took.as_millis())))
+    })?;
+    table.step("4", "network: one overlay for all", || {
+        manager.docker.line("network create -d overlay --attachable prod")?;
+        let mtu = manager.docker.line("run --rm --network prod --entrypoint /shipload shipload:dev version")?;
+        Ok(((), format!("attachable; a plain container runs on it ({mtu})")))
+    })
+}
+
+/// Fails unless so many engines are ready.
+pub(crate) fn ready(engines: &Engines, count: usize) -> Result<()> {
+    let manager = &engines.get(0)?.docker;
+    let nodes = manager.run(&["node", "ls", "--format", "{{.Hostname}} {{.Status}}"])?;
+    let ready = nodes.lines().filter(|line| line.ends_with("Ready")).count();
+    if ready != count {
+        bail!("{ready} of {count} engines are ready");
+    }
+    Ok(())
+}
+
+fn bring_up(engines: &Engines, deploy: &Path, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    let manager = &engines.get(0)?.docker;
+    table.step("5", "stack deploy", || {
+        let file = deploy.join("stack.yaml").display().to_string();
+        let images = [("SHIPLOAD_IMAGE", SHIPLOAD), ("HAPROXY_IMAGE", HAPROXY)];
+        manager.run_with(&images, &["stack", "deploy", "-c", &file, "--resolve-image", "never", "prod"])?;
+        let (_, took) = wait::until("the page counts behind the load balancer", PATIENCE, || visited(balancer))?;
+        let place = manager.run(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=prod_haproxy"])?;
+        if place.is_empty() {
+            bail!("the load balancer is not on {}", engines.get(0)?.name());
+        }
+        Ok(((), format!("first page {} ms after deploy; load balancer on engine-0 only", took.as_millis())))
+    })?;
+    table.step("6", "the load balancer knows the host", || {
+        let answer = once(balancer, "/", &[])?;
+        Ok(((), format!("Host: {HOST} -> {}", answer.status)))
+    })?;
+    table.step("8", "statistics page", || {
+        let without = once(balancer, "/haproxy?stats", &[])?.status;
+        let with = once(balancer, "/haproxy?stats", &[AUTHORIZATION])?.status;
+        if (without, with) != (401, 200) {
+            bail!("{without} without and {with} with the password");
+        }
+        Ok(((), format!("{without} without, {with} with stats:interlock")))
+    })
+}
+
+/// Fails unless the page is served.
+pub(crate) fn visited(balancer: SocketAddr) -> Result<()> {
+    let answer = once(balancer, "/", &[])?;
+    if answer.status != 200 {
+        bail!("status {}: {}", answer.status, answer.body.trim());
+    }
+    Ok(())
+}
+
+/// How many pages the load balancer sends visitors to, in the backend of this name.
+pub(crate) fn pages_up(balancer: SocketAddr, backend: &str) -> Result<usize> {
+    let sheet = once(balancer, "/haproxy?stats;csv", &[AUTHORIZATION])?.body;
+    let mut lines = sheet.lines();
+    let heads: Vec<&str> = lines.next().context("no statistics")?.trim_start_matches("# ").split(',').collect();
+    let column = heads.iter().position(|head| *head == "status").context("no column `status`")?;
+    let whole = format!("{backend},BACKEND");
+    let servers = lines.filter(|line| line.starts_with(&format!("{backend},")) && !line.starts_with(&whole));
+    Ok(servers.filter(|line| line.split(',').nth(column).is_some_and(|state| state.starts_with("UP"))).count())
+}
+
+/// On how many different engines tasks of a service run.
+pub(crate) fn spread(engines: &Engines, filter: &str) -> Result<usize> {
+    let mut busy = BTreeSet::new();
+    for engine in engines.iter().filter(|engine| engine.is_on()) {
+        if !engine.docker.containers(&[filter])?.is_empty() {
+            busy.insert(engine.name());
+        }
+    }
+    Ok(busy.len())
+}
+
+/// Any database container.
+pub(crate) fn any_database(engines: &Engines) -> Result<crate::seen::Place> {
+    places(engines, DATABASES)?.into_iter().next().context("no database runs")
+}

@@ -1,0 +1,108 @@
+//! More and fewer pages, more databases (rows 7 and 9 to 12 of the scenario).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::engines::Engines;
+use crate::load::Visitors;
+use crate::production::{DATABASES, PAGES, PATIENCE, any_database, pages_up, spread};
+use crate::seen::{hits, one_cluster, places};
+use crate::table::Table;
+use crate::wait;
+
+/// More than this is a defect, measured from the command.
+const PAGES_VISIBLE_MAX: Duration = Duration::from_secs(5);
+const CLUSTER_MAX: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    pages(engines, balancer, table)?;
+    databases(engines, table)?;
+    data(engines, table)
+}
+
+fn pages(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    let manager = &engines.get(0)?.docker;
+    table.step("7", "web 1 to 4, 4 to 2, kill one, no failure", || {
+        let visitors = Visitors::start(2, balancer);
+        let scale = |count: usize| -> Result<Duration> {
+            manager.line(&format!("service scale -d prod_web={count}"))?;
+            let (_, took) = wait::until("the load balancer follows", PATIENCE, || match pages_up(balancer, "prod")? {
+                up if up == count => Ok(()),
+                up => bail!("{up} of {count} pages are up"),
+            })?;
+            Ok(took)
+        };
+        let up = scale(4)?;
+        let down = scale(2)?;
+        // Swarm ends the tasks after their names are gone; the visitors stay until they are.
+        wait::until("two pages run", PATIENCE, || match places(engines, PAGES)?.len() {
+            2 => Ok(()),
+            count => bail!("{count} run"),
+        })?;
+        let victim = places(engines, PAGES)?.into_iter().next().context("no page runs")?;
+        victim.docker.run(&["kill", &victim.id])?;
+        wait::until("two pages are up again", PATIENCE, || match pages_up(balancer, "prod")? {
+            2 if places(engines, PAGES)?.iter().all(|place| place.id != victim.id) => Ok(()),
+            count => bail!("{count} up"),
+        })?;
+        let told = visitors.stop()?;
+        let found = format!(
+            "4 up after {} ms, 2 after {} ms; {} visits, {} failed {:?}",
+            up.as_millis(), down.as_millis(), told.counted, told.failed, told.errors
+        );
+        if told.failed > 0 || up > PAGES_VISIBLE_MAX {
+            bail!("{found}");
+        }
+        Ok(((), found))
+    })
+}
+
+fn databases(engines: &Engines, table: &mut Table) -> Result<()> {
+    let manager = &engines.get(0)?.docker;
+    table.step("10", "database 1 to 3, no sidecar", || {
+        manager.line("service scale -d prod_db=3")?;
+        let (key, took) =
+            wait::until("a cluster of 3", PATIENCE, || one_cluster(&places(engines, DATABASES)?, 3))?;
+        let engines_used = spread(engines, DATABASES)?;
+        let found = format!("size 3 everywhere after {} ms, key {key}, on {engines_used} engines", took.as_millis());
+        if took > CLUSTER_MAX || engines_used != 3 {
+            bail!("{found}");
+        }
+        Ok(((), found))
+    })?;
+    table.step("9", "a 4th database on 3 engines waits", || {
+        manager.line("service scale -d prod_db=4")?;
+        let (text, _) = wait::until("the 4th task is refused", PATIENCE, || {
+            let format = "{{.CurrentState}}|{{.Error}}";
+            let tasks = manager.run(&["service", "ps", "--no-trunc", "--format", format, "prod_db"])?;
+            let pending = tasks.lines().find(|line| line.starts_with("Pending") && line.contains("max replica"));
+            pending.map(str::to_owned).context("no task is pending")
+        })?;
+        manager.line("service scale -d prod_db=3")?;
+        wait::until("a cluster of 3", PATIENCE, || one_cluster(&places(engines, DATABASES)?, 3))?;
+        let reason = text.split_once('|').map_or(text.as_str(), |(_, reason)| reason);
+        Ok(((), reason.chars().take(60).collect()))
+    })
+}
+
+fn data(engines: &Engines, table: &mut Table) -> Result<()> {
+    let manager = &engines.get(0)?.docker;
+    table.step("11", "the tools see the cluster by its name", || {
+        let sheet = manager.line("run --rm --network prod shipload:dev info -h tasks.db")?;
+        let rows = sheet.lines().filter(|line| line.contains("True")).count();
+        if !sheet.contains("Service Information") || rows < 3 {
+            bail!("{sheet}");
+        }
+        let slot = manager.line("run --rm --network prod shipload:dev info -h prod_db-1 -v node")?;
+        Ok(((), format!("3 nodes by tasks.db; prod_db-1 is {}", slot.trim())))
+    })?;
+    table.step("12", "data: three ways to count the hits agree", || {
+        let seen = hits(&any_database(engines)?)?;
+        if seen.total != seen.by_server || seen.total != seen.records || seen.total == 0 {
+            bail!("{seen:?}");
+        }
+        Ok(((), format!("total_hits {} = sum over servers {} = records {}", seen.total, seen.by_server, seen.records)))
+    })
+}

@@ -1,0 +1,168 @@
+//! `shipload watch` against labelled containers of several applications, and against nodes that can't find each other.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::docker::Docker;
+use crate::engines::Engines;
+use crate::load::{Visitors, once_as};
+use crate::production::pages_up;
+use crate::seen::{one_cluster, places};
+use crate::table::Table;
+use crate::wait;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAGE: &str = "--network shop --restart always --label shipload.service=page \
+                    --label shipload.host=prod.awesome-counter.com --label shipload.check=/readyz \
+                    --no-healthcheck shipload:dev counter --host shopdb --listen-port 5000";
+
+pub(crate) fn run(engines: &mut Engines, table: &mut Table) -> Result<()> {
+    let docker = engines.get(0)?.docker.clone();
+    let socket = engines.get(0)?.socket();
+    let balancer: SocketAddr = format!("{}:8081", engines.get(0)?.address()).parse()?;
+    docker.line("network create shop")?;
+    let watcher = format!(
+        "run -d --name watcher --restart always --network shop -p 8081:80 -v {socket}:/var/run/docker.sock \
+         shipload-watch:dev --folder /run/shipload --bind *:80 --network shop"
+    );
+    docker.line(&watcher)?;
+    docker.line("run -d --name shopdb --restart always --network shop shipload:dev")?;
+    several(&docker, balancer, table)?;
+    moves(&docker, balancer, table)?;
+    introduce(engines, table)?;
+    restart(engines, balancer, table)?;
+    for container in docker.containers(&[])? {
+        docker.run(&["rm", "-f", "-v", &container])?;
+    }
+    docker.line("network rm shop").map(|_| ())
+}
+
+fn page(docker: &Docker, name: &str) -> Result<()> {
+    // The port is exposed by the label's absence: the image exposes several, so it is named.
+    let line = format!("run -d --name {name} --label shipload.port=5000 {PAGE}");
+    docker.line(&line).map(|_| ())
+}
+
+fn up(balancer: SocketAddr, count: usize) -> Result<Duration> {
+    let (_, took) = wait::until("the load balancer follows", PATIENCE, || match pages_up(balancer, "page")? {
+        up if up == count => Ok(()),
+        up => bail!("{up} of {count} pages are up"),
+    })?;
+    Ok(took)
+}
+
+fn log(docker: &Docker) -> Result<String> {
+    docker.run(&["logs", "watcher"])
+}
+
+fn loads(docker: &Docker) -> Result<usize> {
+    Ok(log(docker)?.lines().filter(|line| line.contains("loaded, ")).count())
+}
+
+fn several(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    table.step("W1", "watch: several apps, reasons for skipping", || {
+        page(docker, "page1")?;
+        page(docker, "page2")?;
+        let plain = "--network shop --no-healthcheck";
+        let app = "shipload:dev counter --host shopdb";
+        docker.line(&format!("run -d --name other {plain} --label interlock.domain=other.example --label interlock.port=5000 {app}"))?;
+        docker.line(&format!("run -d --name orphan {plain} --label shipload.port=5000 {app}"))?;
+        docker.line(&format!("run -d --name torn {plain} --label shipload.host=x.example --label shipload.port=1 --label interlock.port=2 {app}"))?;
+        let took = up(balancer, 2)?;
+        docker.line(&format!("run -d --name rival {plain} --label shipload.host=prod.awesome-counter.com --label shipload.port=5000 {app}"))?;
+        let (_, _) = wait::until("hosts are told apart", PATIENCE, || {
+            let status = |host: &str| once_as(balancer, host, "/", &[]).map(|answer| answer.status);
+            let found = (status("prod.awesome-counter.com")?, status("other.example")?, status("unknown.example")?);
+            let said = log(docker)?;
+            let told = ["orphan is passed over", "torn is passed over", "rival is passed over"];
+            match told.iter().find(|text| !said.contains(**text)) {
+                None if found == (200, 200, 503) => Ok(()),
+                missing => bail!("{found:?}, missing {missing:?}"),
+            }
+        })?;
+        Ok(((), format!("2 pages up after {} ms; unknown host 503; orphan, torn and rival passed over with reasons", took.as_millis())))
+    })
+}
+
+fn moves(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    table.step("W2", "watch: start, stop, kill; no reload", || {
+        let before = loads(docker)?;
+        let visitors = Visitors::start(2, balancer);
+        page(docker, "page3")?;
+        let third = up(balancer, 3)?;
+        docker.line("stop -t 5 page1")?;
+        up(balancer, 2)?;
+        docker.line("rm -f page2")?;
+        up(balancer, 1)?;
+        docker.line("start page1")?;
+        up(balancer, 2)?;
+        let told = visitors.stop()?;
+        let after = loads(docker)?;
+        let found = format!(
+            "third page up after {} ms; {} visits, {} failed {:?}; file loaded {} times more",
+            third.as_millis(), told.counted, told.failed, told.errors, after - before
+        );
+        if after != before || told.failed > 0 {
+            bail!("{found}");
+        }
+        Ok(((), found))
+    })?;
+    table.step("W3", "watch: the watcher is killed in the middle", || {
+        docker.line("kill watcher")?;
+        page(docker, "page4")?;
+        // Docker takes a kill for the user's wish.
+        docker.line("start watcher")?;
+        let took = up(balancer, 3)?;
+        Ok(((), format!("3 pages up {} ms after its start", took.as_millis())))
+    })
+}
+
+/// Nodes whose names tell nothing and that have no seeds: what real Aerospike images are to a watcher.
+fn introduce(engines: &Engines, table: &mut Table) -> Result<()> {
+    let docker = &engines.get(0)?.docker;
+    let label = "label=com.aerospike.cluster=awesome";
+    table.step("W4", "watch: tip and tip-clear", || {
+        let socket = engines.get(0)?.socket();
+        for name in ["ada", "bob"] {
+            docker.line(&format!("run -d --name {name} --network shop --label com.aerospike.cluster=awesome shipload:dev"))?;
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        if one_cluster(&places(engines, label)?, 2).is_ok() {
+            bail!("they found each other without help");
+        }
+        docker.line(&format!(
+            "run -d --name sidecar --network shop -v {socket}:/var/run/docker.sock --user 0 -e AEROSPIKE_NETWORK_NAME=shop \
+             -e AEROSPIKE_CLUSTER_NAME=awesome --no-healthcheck shipload:dev watch --haproxy none"
+        ))?;
+        let (_, two) = wait::until("those who ran before", PATIENCE, || one_cluster(&places(engines, label)?, 2))?;
+        docker.line("run -d --name eve --network shop --label com.aerospike.cluster=awesome shipload:dev")?;
+        let (_, three) = wait::until("a newcomer", PATIENCE, || one_cluster(&places(engines, label)?, 3))?;
+        docker.line("rm -f -v ada")?;
+        let (_, left) = wait::until("two are left", PATIENCE, || one_cluster(&places(engines, label)?, 2))?;
+        let said = wait::until("the gone one is cleared", PATIENCE, || {
+            let said = docker.run(&["logs", "sidecar"])?;
+            let calls = ["tip:host=", "tip-clear:host-port-list=", "services-alumni-reset"];
+            let missing = calls.iter().find(|call| !said.contains(**call));
+            missing.map_or(Ok(said.clone()), |call| bail!("no {call}: {said}"))
+        });
+        let tips = said.context("calls")?.0.matches("tip:host=").count();
+        docker.run(&["rm", "-f", "-v", "bob", "eve", "sidecar"])?;
+        Ok(((), format!(
+            "2 after {} ms, 3 after {} ms, {tips} tips; one gone: cleared, 2 after {} ms",
+            two.as_millis(), three.as_millis(), left.as_millis()
+        )))
+    })
+}
+
+fn restart(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    table.step("W5", "watch: the engine restarts", || {
+        engines.get_mut(0)?.shut_down()?;
+        engines.get_mut(0)?.switch_on()?;
+        engines.get(0)?.wait_ready()?;
+        let took = up(balancer, 3)?;
+        let answer = once_as(balancer, "prod.awesome-counter.com", "/", &[])?;
+        Ok(((), format!("3 pages up {} ms after the engine, the page answers {}", took.as_millis(), answer.status)))
+    })
+}

@@ -1,0 +1,89 @@
+//! `cargo xtask image`: one static program, and the folder that the container image is built from.
+//!
+//! The program is linked without any shared library, so that the image needs no distribution. That changes how
+//! everything is compiled, so it has a folder of its own inside of the target directory.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Directories that belong to the image's user.
+const FOLDERS: [&str; 3] = ["var/lib/shipload", "opt/aerospike/data", "etc/aerospike"];
+
+/// What to make.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only prepare the folder, without an engine
+    #[arg(long)]
+    context_only: bool,
+    /// The image's name
+    #[arg(long, default_value = "shipload:dev")]
+    tag: String,
+}
+
+/// Builds the program, the folder, and with `docker build` the image.
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let context = context()?;
+    if args.context_only {
+        println!("{}", context.display());
+        return Ok(true);
+    }
+    let mut build = Command::new("docker");
+    build.env("DOCKER_BUILDKIT", "0").args(["build", "-t", &args.tag]).arg(&context);
+    let status = build.status().context("cannot run docker; install an engine, or use --context-only")?;
+    Ok(status.success())
+}
+
+/// Builds the static program, and prepares the folder for `docker build`.
+pub(crate) fn context() -> Result<PathBuf> {
+    let program = program()?;
+    let context = workspace::target_dir().join("image");
+    // What an earlier run has left must not get into the image.
+    if context.exists() {
+        fs::remove_dir_all(&context)?;
+    }
+    let root = context.join("rootfs");
+    for folder in FOLDERS {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    fs::create_dir_all(root.join("tmp"))?;
+    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+    let stripped = root.join("shipload");
+    let status = Command::new("strip").arg("-o").arg(&stripped).arg(&program).status();
+    if !status.context("cannot run strip, of binutils")?.success() {
+        bail!("strip {} failed", program.display());
+    }
+    fs::copy(workspace::root().join("deploy/Dockerfile"), context.join("Dockerfile"))?;
+    Ok(context)
+}
+
+fn program() -> Result<PathBuf> {
+    let status = Command::new(workspace::cargo())
+        .args(["build", "--release", "--locked", "--package", "shipload", "--target", TARGET])
+        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-C target-feature=+crt-static")
+        .current_dir(workspace::root())
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the static program can't be built");
+    }
+    let program = workspace::target_dir().join(TARGET).join("release/shipload");
+    is_static(&program)?;
+    Ok(program)
+}
+
+/// Fails when the program asks for a loader or a shared library.
+fn is_static(program: &Path) -> Result<()> {
+    let output = Command::new("ldd").arg(program).output().context("cannot run ldd")?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if text.contains("=>") {
+        bail!("{} is not static:\n{text}", program.display());
+    }
+    Ok(())
+}
