@@ -21,6 +21,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("shipload-server", 5),
     ("shipload-fleet", 5),
     ("shipload", 6),
+    ("shipload-voyage", 5),
     ("xtask", 7),
 ];
 
