@@ -12,7 +12,7 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const [binary, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
 
-const PAGES = ['overview', 'partitions', 'nodes', 'jobs', 'data', 'indexes', 'modules', 'start', 'api'];
+const PAGES = ['overview', 'partitions', 'nodes', 'jobs', 'data', 'live', 'indexes', 'modules', 'start', 'api'];
 const cluster = new Cluster(binary, 61);
 let failed = 0;
 const check = (what, holds, seen = '') => {

@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -50,6 +50,7 @@ const STEPS: [Step; 20] = [
     Step { name: "sim", words: &["xtask", "sim", "--seeds", "200"] },
     Step { name: "drills", words: &["xtask", "drill"] },
     Step { name: "voyage", words: &["xtask", "voyage"] },
+    Step { name: "web", words: &["xtask", "web"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
     Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
     Step { name: "bench records", words: &["xtask", "bench", "records", "--seconds", "3", "--rounds", "2"] },

@@ -37,6 +37,7 @@ files! {
     "text/javascript; charset=utf-8" "page-data.js"
     "text/javascript; charset=utf-8" "page-indexes.js"
     "text/javascript; charset=utf-8" "page-jobs.js"
+    "text/javascript; charset=utf-8" "page-live.js"
     "text/javascript; charset=utf-8" "page-modules.js"
     "text/javascript; charset=utf-8" "page-nodes.js"
     "text/javascript; charset=utf-8" "page-overview.js"

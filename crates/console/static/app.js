@@ -5,6 +5,7 @@ import * as overview from './page-overview.js';
 import * as partitions from './page-partitions.js';
 import * as nodes from './page-nodes.js';
 import * as data from './page-data.js';
+import * as live from './page-live.js';
 import * as indexes from './page-indexes.js';
 import * as modules from './page-modules.js';
 import * as jobs from './page-jobs.js';
@@ -19,6 +20,7 @@ const pages = [
   { path: 'jobs', title: 'Jobs', glyph: '⟳', key: 'j', page: jobs },
   { group: 'Data' },
   { path: 'data', title: 'Records', glyph: '≡', key: 'd', page: data },
+  { path: 'live', title: 'Live', glyph: '≈', key: 'l', page: live },
   { path: 'indexes', title: 'Indexes', glyph: '#', key: 'i', page: indexes },
   { path: 'modules', title: 'Functions', glyph: 'ƒ', key: 'f', page: modules },
   { group: 'Use it' },

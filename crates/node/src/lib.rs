@@ -5,6 +5,7 @@
 //! hands in frames and [`Now`], and gets bytes and [`Executed`] back.
 
 mod batch;
+mod changes;
 pub mod cluster;
 mod command;
 mod compress;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{aql, backup, bench, counter, drill, health, info, serve, up};
+use crate::{aql, backup, bench, counter, drill, health, info, serve, tail, up};
 
 /// The database that lives in containers.
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// Show nodes, namespaces and sets of a cluster
     #[command(after_help = INFO_EXAMPLES, disable_help_flag = true)]
     Info(info::Args),
+    /// Print what is written to a set, as it happens
+    #[command(after_help = TAIL_EXAMPLES)]
+    Tail(tail::Args),
     /// Ask and change records with statements
     #[command(after_help = AQL_EXAMPLES, disable_help_flag = true)]
     Aql(aql::Args),
@@ -128,6 +131,12 @@ Labels of a service: shipload.autoscale.min, .max, .cpu-pct, .requests, .memory-
 Examples:
   shipload autoscale --dry-run --once
   docker service update --label-add shipload.autoscale.max=6 --label-add shipload.autoscale.cpu-pct=60 prod_web";
+
+const TAIL_EXAMPLES: &str = "\
+Examples:
+  shipload tail                                    every change of namespace `test`, one JSON object a line
+  shipload tail -s users | jq -c .data.bins
+  shipload tail -H db.example --cursor W1sxLDJdXQ  goes on after the event with this cursor";
 
 const DRILL_EXAMPLES: &str = "\
 Examples:

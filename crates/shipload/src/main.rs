@@ -16,6 +16,7 @@ mod info;
 mod runtime;
 mod seed;
 mod serve;
+mod tail;
 mod up;
 
 use std::io::{self, Write};
@@ -47,6 +48,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Health(args) => health::run(&args),
         Command::Aql(args) => aql::run(&args),
         Command::Info(args) => info::run(&args),
+        Command::Tail(args) => tail::run(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Backup(args) => backup::run_backup(&args),

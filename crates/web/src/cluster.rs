@@ -268,7 +268,7 @@ impl Traffic {
                     self.writes += count;
                 }
                 Some(other) if other.ends_with("_error") || other.ends_with("_timeout") => {
-                    self.errors += count
+                    self.errors += count;
                 }
                 Some(_) => {}
                 None if name.contains("i_query_") && name.ends_with("_complete") => self.queries += count,

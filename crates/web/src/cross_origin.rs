@@ -17,7 +17,6 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
 /// The layer that lets configured origins in.
-#[must_use]
 pub fn layer(origins: &[String]) -> CorsLayer {
     const ALLOWED: [HeaderName; 5] =
         [header::CONTENT_TYPE, header::ACCEPT, IF_MATCH, IF_NONE_MATCH, header::CACHE_CONTROL];

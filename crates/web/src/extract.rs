@@ -101,7 +101,9 @@ impl Content {
     pub fn object(self) -> Result<Map<String, Value>, Problem> {
         match self.0 {
             Value::Object(object) => Ok(object),
-            _ => Err(Problem::unprocessable("the body must be an object")),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(Problem::unprocessable("the body must be an object"))
+            }
         }
     }
 }

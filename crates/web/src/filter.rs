@@ -42,7 +42,9 @@ pub fn compile(filter: &Value) -> Result<Vec<u8>, Problem> {
         Value::Null => Ok(Vec::new()),
         Value::Object(object) if object.is_empty() => Ok(Vec::new()),
         Value::Object(object) => compiler.all(object, 0),
-        _ => Err(wrong("a filter must be an object")),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(wrong("a filter must be an object"))
+        }
     }
 }
 
@@ -100,7 +102,9 @@ impl Compiler {
                 object.iter().map(|(name, value)| self.test(bin, name, value)).collect()
             }
             Value::Null => Ok(vec![self.test(bin, "$exists", &Value::Bool(false))?]),
-            value => Ok(vec![self.test(bin, "$eq", value)?]),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                Ok(vec![self.test(bin, "$eq", value)?])
+            }
         }
     }
 

@@ -89,10 +89,11 @@ fn digest(hex: &str) -> Result<Digest, BadKey> {
 #[must_use]
 pub fn segment(user_key: Option<(u8, &[u8])>, digest: &[u8]) -> String {
     match user_key {
-        Some((kind, bytes)) if kind == ParticleType::Integer.number() => match bytes.try_into() {
-            Ok(bytes) => return format!("{INT}{}", i64::from_be_bytes(bytes)),
-            Err(_) => {}
-        },
+        Some((kind, bytes)) if kind == ParticleType::Integer.number() => {
+            if let Ok(bytes) = bytes.try_into() {
+                return format!("{INT}{}", i64::from_be_bytes(bytes));
+            }
+        }
         Some((kind, bytes)) if kind == ParticleType::Blob.number() => {
             return format!("{BLOB}{}", URL_SAFE_NO_PAD.encode(bytes));
         }

@@ -7,6 +7,7 @@
 
 pub mod batch;
 pub mod catalog;
+pub mod changes;
 pub mod cluster;
 pub mod command;
 pub mod cross_origin;
@@ -18,6 +19,7 @@ pub mod info;
 pub mod jobs;
 pub mod json;
 pub mod key;
+pub mod live;
 pub mod openapi;
 pub mod operate;
 pub mod pages;
@@ -47,13 +49,21 @@ pub struct Settings {
     pub connections_max: usize,
     /// Requests that are answered at the same time.
     pub requests_max: usize,
+    /// Streams that are open at the same time.
+    pub streams_max: usize,
     /// Bytes of a body, at most.
     pub body_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { cors_origins: Vec::new(), connections_max: 1024, requests_max: 256, body_max: 16 << 20 }
+        Settings {
+            cors_origins: Vec::new(),
+            connections_max: 1024,
+            requests_max: 256,
+            streams_max: 256,
+            body_max: 16 << 20,
+        }
     }
 }
 
@@ -68,6 +78,8 @@ pub struct Web {
     pub history: Arc<History>,
     /// Requests that may be answered now.
     places: Arc<Semaphore>,
+    /// Streams that may be open.
+    streams: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Web {
@@ -81,6 +93,7 @@ impl Web {
     #[must_use]
     pub fn new(records: Arc<dyn Records>, settings: Settings) -> Web {
         let places = Arc::new(Semaphore::new(settings.requests_max));
-        Web { records, settings: Arc::new(settings), history: Arc::default(), places }
+        let streams = Arc::new(Semaphore::new(settings.streams_max));
+        Web { records, settings: Arc::new(settings), history: Arc::default(), places, streams }
     }
 }

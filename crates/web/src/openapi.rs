@@ -1,6 +1,8 @@
 //! The description of the API, made from the handlers themselves.
 
-use crate::{Web, batch, catalog, cluster, history, jobs, operate, partitions, problem, record, select};
+use crate::{
+    Web, batch, catalog, changes, cluster, history, jobs, live, operate, partitions, problem, record, select,
+};
 use axum::Json;
 use axum::extract::State;
 use serde_json::Value;
@@ -15,6 +17,7 @@ use utoipa::OpenApi;
     paths(
         record::get, record::put, record::post, record::patch, record::delete,
         operate::operate, batch::run, select::list, select::query,
+        changes::stream, live::live,
         cluster::cluster, partitions::partitions, history::history, jobs::jobs, jobs::abort,
         catalog::namespaces, catalog::sets, catalog::indexes, catalog::create_index, catalog::delete_index,
         catalog::modules, catalog::module, catalog::node, catalog::quiesce, catalog::addresses,
@@ -23,6 +26,7 @@ use utoipa::OpenApi;
     tags(
         (name = "records", description = "One record, or many at once"),
         (name = "queries", description = "Listings and queries"),
+        (name = "live", description = "Changes as they happen"),
         (name = "catalog", description = "What there is"),
         (name = "cluster", description = "How the cluster is"),
     )

@@ -94,6 +94,10 @@ impl From<Trouble> for Problem {
 }
 
 impl From<ResultCode> for Problem {
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "codes of security and transactions are no answers to what is asked here"
+    )]
     fn from(result: ResultCode) -> Problem {
         use ResultCode as R;
         use StatusCode as S;
@@ -104,6 +108,7 @@ impl From<ResultCode> for Problem {
             R::BinNotFound | R::ElementNotFound => (S::NOT_FOUND, "element-not-found"),
             R::Generation | R::FilteredOut => (S::PRECONDITION_FAILED, "precondition-failed"),
             R::RecordExists => (S::CONFLICT, "record-exists"),
+            R::IndexFound => (S::CONFLICT, "index-exists"),
             R::BinExists | R::ElementExists => (S::CONFLICT, "element-exists"),
             R::KeyMismatch => (S::CONFLICT, "key-mismatch"),
             R::KeyBusy | R::DeviceOverload | R::BatchQueuesFull | R::QueryQueueFull => {
@@ -114,9 +119,13 @@ impl From<ResultCode> for Problem {
             R::Unavailable | R::ClusterChange => (S::SERVICE_UNAVAILABLE, "unavailable"),
             R::ServerFull => (S::INSUFFICIENT_STORAGE, "full"),
             R::RecordTooBig => (S::PAYLOAD_TOO_LARGE, "record-too-big"),
-            R::Parameter | R::BinName | R::IncompatibleType | R::NotApplicable | R::GeoJson => {
-                (S::UNPROCESSABLE_ENTITY, "bad-content")
-            }
+            R::Parameter
+            | R::BinName
+            | R::BatchTooManyKeys
+            | R::IndexNameTooLong
+            | R::IncompatibleType
+            | R::NotApplicable
+            | R::GeoJson => (S::UNPROCESSABLE_ENTITY, "bad-content"),
             R::InvalidEncoding | R::Udf | R::IndexGeneric | R::IndexNotReadable | R::UnsupportedFeature => {
                 (S::UNPROCESSABLE_ENTITY, "not-possible")
             }

@@ -3,7 +3,8 @@
 use crate::cross_origin::{guard, layer};
 use crate::problem::Problem;
 use crate::{
-    Web, batch, catalog, cluster, history, jobs, openapi, operate, pages, partitions, record, select,
+    Web, batch, catalog, changes, cluster, history, jobs, live, openapi, operate, pages, partitions, record,
+    select,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -33,6 +34,8 @@ pub fn router(web: Web) -> Router {
         .route("/db/{namespace}/{set}/{key}/operate", post(operate::operate))
         .route("/batch/{namespace}", post(batch::run))
         .route("/query/{namespace}/{set}", post(select::query))
+        .route("/changes/{namespace}/{set}", get(changes::stream))
+        .route("/live/{namespace}/{set}", get(live::live))
         .route("/cluster", get(cluster::cluster))
         .route("/partitions/{namespace}", get(partitions::partitions))
         .route("/history", get(history::history))

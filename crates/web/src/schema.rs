@@ -74,6 +74,18 @@ impl RecordView {
         &self.id
     }
 
+    /// How often it was written.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn etag(&self) -> &str {
+        &self.etag
+    }
+
     /// The value of a bin.
     #[must_use]
     pub fn bin(&self, name: &str) -> Option<&Value> {

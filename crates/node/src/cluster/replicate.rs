@@ -14,6 +14,7 @@ impl Place<'_> {
     /// Tells the other holders of the partition what became of a record. Call it under the lock that it was changed
     /// under. The request under way waits for them, as far as `commit` says.
     pub(crate) fn replicate(&self, worker: &mut Worker, shard: &mut Shard, digest: &Digest, commit: Commit) {
+        self.namespace.changes.written(self.now, shard, digest);
         let (stripe, Some(streams)) = shard.split() else { return };
         if !streams.replication.is_heard(digest.partition()) {
             return;

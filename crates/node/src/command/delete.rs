@@ -18,9 +18,11 @@ pub(super) fn run(place: Place<'_>, worker: &mut Worker, command: &Command<'_>) 
     if let Err(code) = check(place, command, &record) {
         return Verdict::bare(code);
     }
+    let gone = place.namespace.changes.removing(place.now, &stripe, &command.digest);
     if let Err(error) = stripe.remove(&command.digest) {
         return Verdict::bare(refuse::store(error));
     }
+    place.namespace.changes.note(gone);
     place.replicate(worker, &mut stripe, &command.digest, command.commit());
     Verdict::bare(ResultCode::Ok)
 }

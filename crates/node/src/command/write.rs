@@ -136,7 +136,9 @@ fn delete_last_bin(
     if command.has2(info2::DURABLE_DELETE) {
         return Err(ResultCode::EnterpriseOnly);
     }
+    let gone = place.namespace.changes.removing(place.now, stripe, &command.digest);
     stripe.remove(&command.digest).map_err(refuse::store)?;
+    place.namespace.changes.note(gone);
     place.replicate(worker, stripe, &command.digest, command.commit());
     worker.counters(place.namespace).deleted_last_bin.inc();
     Ok(Verdict::bare(ResultCode::Ok))

@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod changes;
 mod cluster;
 mod commands;
 mod configure;

@@ -83,7 +83,8 @@ fn stored_geo(bytes: &[u8]) -> Option<Value> {
 fn geo(bytes: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(bytes).ok()?;
     let parsed = serde_json::from_str::<Value>(text).ok();
-    let same = parsed.filter(|value| value.is_object() && value.to_string() == text);
+    let again = parsed.filter(Value::is_object).map(|value| (value.to_string(), value));
+    let same = again.filter(|(written, _)| written == text).map(|(_, value)| value);
     Some(json!({ GEO: same.unwrap_or_else(|| Value::String(text.to_owned())) }))
 }
 

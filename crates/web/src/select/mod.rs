@@ -207,6 +207,62 @@ fn task_id() -> u64 {
     LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(now, |last| now.max(last + 1))
 }
 
+/// A query that is run again and again.
+pub struct Standing {
+    ask: Ask,
+    order: Order,
+    offset: usize,
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Standing").field("ask", &self.ask).finish_non_exhaustive()
+    }
+}
+
+impl Standing {
+    /// From the parameters of a live query.
+    ///
+    /// # Errors
+    /// A filter that is none.
+    pub fn new(
+        place: InSet,
+        filter: Option<&str>,
+        sort: Option<&str>,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Standing, Problem> {
+        let filter = match filter {
+            Some(text) => serde_json::from_str(text)
+                .map_err(|error| Problem::bad_request(format!("'filter' is no JSON: {error}")))?,
+            None => Value::Null,
+        };
+        let names: Vec<String> =
+            sort.map(|sort| sort.split(',').map(str::to_owned).collect()).unwrap_or_default();
+        let ask = Ask {
+            namespace: place.namespace,
+            set: place.set,
+            projection: Projection::All,
+            filter: filter::compile(&filter)?,
+            range: None,
+            after: None,
+            limit,
+            task: 0,
+        };
+        Ok(Standing { ask, order: Order::of(&names), offset })
+    }
+
+    /// Its result now.
+    ///
+    /// # Errors
+    /// What a query answers.
+    pub async fn run(&self, web: &Web) -> Result<Vec<RecordView>, Problem> {
+        let ask = Ask { task: task_id(), ..self.ask.clone() };
+        let mut records = gather::sorted(web, &ask, &self.order, self.offset + self.ask.limit).await?;
+        Ok(records.split_off(self.offset.min(records.len())))
+    }
+}
+
 fn bad_cursor() -> Problem {
     Problem::bad_request("'cursor' must be what the page before has given")
 }
