@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 23] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -45,15 +45,17 @@ const STEPS: [Step; 21] = [
     Step { name: "conform", words: &["xtask", "conform"] },
     Step {
         name: "conform 3 nodes",
-        words: &["xtask", "conform", "--nodes", "3", "src::cluster", "client", "src::scan", "src::query"],
+        words: &["xtask", "conform", "--nodes", "3"],
     },
     Step { name: "sim", words: &["xtask", "sim", "--seeds", "200"] },
     Step { name: "drills", words: &["xtask", "drill"] },
+    Step { name: "manifests", words: &["xtask", "manifests"] },
     Step { name: "voyage", words: &["xtask", "voyage"] },
     Step { name: "web", words: &["xtask", "web"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
     Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
     Step { name: "bench records", words: &["xtask", "bench", "records", "--seconds", "3", "--rounds", "2"] },
+    Step { name: "bench storage", words: &["xtask", "bench", "storage"] },
     Step {
         name: "bench model",
         words: &["xtask", "bench", "model", "--records", "100000", "--seconds", "1"],

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Golden(golden::Args),
     /// Build the container image: one static program, nothing else (minutes)
     Image(image::Args),
+    /// Check the files for Kubernetes against its schemas (seconds, the first time with PyPI)
+    Manifests,
     /// Live whole clusters in one thread, from seeds, with faults and observers (minutes)
     Sim(sim::Args),
     /// Run the scenario of the containers on real Docker engines in namespaces (minutes, needs root)

@@ -81,7 +81,8 @@ fn program() -> Result<PathBuf> {
 /// Fails when the program asks for a loader or a shared library.
 fn is_static(program: &Path) -> Result<()> {
     let output = Command::new("ldd").arg(program).output().context("cannot run ldd")?;
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if text.contains("=>") {
         bail!("{} is not static:\n{text}", program.display());
     }

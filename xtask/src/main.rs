@@ -23,6 +23,7 @@ mod drill;
 mod fuzz;
 mod golden;
 mod image;
+mod manifests;
 mod markdown;
 mod postgres;
 mod process;
@@ -68,6 +69,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Image(args) => image::run(&args),
+        Command::Manifests => manifests::run(),
         Command::Sim(args) => sim::run(&args),
         Command::Voyage(args) => voyage::run(&args),
         Command::Web(args) => web::run(&args),

@@ -127,8 +127,12 @@ impl Introducer {
         let stays = |name: &str, member: &Member| {
             seen.get(name).is_some_and(|(cluster, ip)| *ip == member.ip && *cluster == member.cluster)
         };
-        let gone: Vec<String> =
-            self.members.iter().filter(|(name, member)| !stays(name, member)).map(|(name, _)| name.clone()).collect();
+        let gone: Vec<String> = self
+            .members
+            .iter()
+            .filter(|(name, member)| !stays(name, member))
+            .map(|(name, _)| name.clone())
+            .collect();
         let mut calls = Vec::new();
         for name in gone {
             let Some(left) = self.members.remove(&name) else { continue };
@@ -216,7 +220,8 @@ mod tests {
     #[test]
     fn who_is_gone_is_forgotten_by_all_and_a_new_address_is_a_newcomer() {
         let mut machine = introducer();
-        let mut list = vec![node("a", "10.0.0.1", "x"), node("b", "10.0.0.2", "x"), node("c", "10.0.0.3", "x")];
+        let mut list =
+            vec![node("a", "10.0.0.1", "x"), node("b", "10.0.0.2", "x"), node("c", "10.0.0.3", "x")];
         for call in machine.step(&list, 0).0 {
             machine.answered(&call, true);
         }
@@ -250,8 +255,15 @@ mod tests {
 
     #[test]
     fn why_a_node_is_passed_over_is_said() {
-        let mut machine = Introducer::new(Settings { cluster: "x".to_owned(), network: "blog".to_owned(), mesh_port: 3002 });
+        let mut machine = Introducer::new(Settings {
+            cluster: "x".to_owned(),
+            network: "blog".to_owned(),
+            mesh_port: 3002,
+        });
         let (_, skipped) = machine.step(&[node("a", "10.0.0.1", "x"), node("b", "10.0.0.2", "y")], 0);
-        assert!(skipped[0].1.contains("not on network blog") && skipped[1].1.contains("cluster y"), "{skipped:?}");
+        assert!(
+            skipped[0].1.contains("not on network blog") && skipped[1].1.contains("cluster y"),
+            "{skipped:?}"
+        );
     }
 }

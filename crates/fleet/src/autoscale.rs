@@ -120,7 +120,8 @@ pub fn wish(policy: &Policy, now: u64, measured: &Measured, since_ms: u64) -> Op
     // Every target that the policy names must be measured and low, also for those that are left.
     let named = pairs.iter().filter(|(_, target, _)| target.is_some()).count();
     let spread = |mean: f64| if now > 1 { mean * to_float(now) / to_float(now - 1) } else { f64::INFINITY };
-    let easy = known.len() == named && known.iter().all(|(_, target, mean)| spread(*mean) < target * SHRINK_BELOW);
+    let easy =
+        known.len() == named && known.iter().all(|(_, target, mean)| spread(*mean) < target * SHRINK_BELOW);
     if easy && now > policy.min && since_ms >= policy.shrink_after_ms {
         return Some(Wish { replicas: now - 1, why: "what is left carries it easily".to_owned() });
     }
@@ -138,7 +139,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| (format!("shipload.autoscale.{name}"), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (format!("shipload.autoscale.{name}"), (*value).to_owned()))
+            .collect()
     }
 
     fn cpu(target: &str) -> Policy {
@@ -152,7 +156,10 @@ mod tests {
     #[test]
     fn labels_are_read_or_refused() {
         assert_eq!(policy(&BTreeMap::new()), Ok(None));
-        assert!(policy(&labels(&[("min", "3"), ("max", "2"), ("cpu-pct", "5")])).is_err_and(|why| why.contains("more than max")));
+        assert!(
+            policy(&labels(&[("min", "3"), ("max", "2"), ("cpu-pct", "5")]))
+                .is_err_and(|why| why.contains("more than max"))
+        );
         assert!(policy(&labels(&[("min", "1")])).is_err_and(|why| why.contains("no target")));
         assert!(policy(&labels(&[("mim", "1")])).is_err_and(|why| why.contains("not known")));
         assert!(policy(&labels(&[("cpu-pct", "NaN")])).is_err());

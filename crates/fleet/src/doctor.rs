@@ -55,18 +55,25 @@ fn kernel_esp() -> Finding {
     if crypto {
         return finding("kernel: ESP", Verdict::Fine, "there");
     }
-    finding("kernel: ESP", Verdict::Limited, "not there: overlay networks with `--opt encrypted` carry nothing; leave the option out")
+    finding(
+        "kernel: ESP",
+        Verdict::Limited,
+        "not there: overlay networks with `--opt encrypted` carry nothing; leave the option out",
+    )
 }
 
 fn memory_limit() -> Finding {
     let read = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let limit = read("/sys/fs/cgroup/memory.max").or_else(|| read("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+    let limit =
+        read("/sys/fs/cgroup/memory.max").or_else(|| read("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
     match limit.filter(|bytes| *bytes < 1 << 50) {
         Some(bytes) if bytes < 128 << 20 => {
             let text = format!("{} MiB: too little for records; give it 256 MiB or more", bytes >> 20);
             finding("memory limit", Verdict::Limited, text)
         }
-        Some(bytes) => finding("memory limit", Verdict::Fine, format!("{} MiB, and nodes stay below", bytes >> 20)),
+        Some(bytes) => {
+            finding("memory limit", Verdict::Fine, format!("{} MiB, and nodes stay below", bytes >> 20))
+        }
         None => finding("memory limit", Verdict::Fine, "none here; nodes share what the machine has"),
     }
 }
@@ -74,10 +81,13 @@ fn memory_limit() -> Finding {
 /// A name server that keeps silent about unknown names makes each start wait.
 async fn name_server() -> Finding {
     let began = Instant::now();
-    let asked = tokio::time::timeout(Duration::from_secs(3), tokio::net::lookup_host("no-such-name.invalid:1")).await;
+    let asked =
+        tokio::time::timeout(Duration::from_secs(3), tokio::net::lookup_host("no-such-name.invalid:1")).await;
     let took_ms = began.elapsed().as_millis();
     match asked {
-        Ok(_) if took_ms < 1000 => finding("name server", Verdict::Fine, format!("says no within {took_ms} ms")),
+        Ok(_) if took_ms < 1000 => {
+            finding("name server", Verdict::Fine, format!("says no within {took_ms} ms"))
+        }
         Ok(_) | Err(_) => finding(
             "name server",
             Verdict::Limited,
@@ -92,9 +102,15 @@ async fn name_server() -> Finding {
 /// Whether clocks are near enough to each other.
 pub(crate) fn clock(difference_ms: u64) -> Finding {
     if difference_ms < 2000 {
-        return finding("clock", Verdict::Fine, format!("{difference_ms} ms between this machine and the engine"));
+        return finding(
+            "clock",
+            Verdict::Fine,
+            format!("{difference_ms} ms between this machine and the engine"),
+        );
     }
-    let text = format!("{difference_ms} ms between this machine and the engine: expiry times differ; run an NTP client");
+    let text = format!(
+        "{difference_ms} ms between this machine and the engine: expiry times differ; run an NTP client"
+    );
     finding("clock", Verdict::Limited, text)
 }
 
@@ -107,7 +123,9 @@ pub(crate) fn version(text: &str, interface: &str) -> Finding {
     if number(interface).is_some_and(|number| number >= 1040) {
         return finding("engine", Verdict::Fine, format!("version {text}, interface {interface}"));
     }
-    let text = format!("version {text}, interface {interface}: older than 1.40, has no limit of tasks per engine; update it");
+    let text = format!(
+        "version {text}, interface {interface}: older than 1.40, has no limit of tasks per engine; update it"
+    );
     finding("engine", Verdict::Broken, text)
 }
 

@@ -52,7 +52,13 @@ pub fn parse(text: &str) -> Result<(String, u64), String> {
 ///
 /// # Errors
 /// Why not.
-pub fn allowed(service: &ServiceSeen, now: u64, wanted: u64, copies: u64, engines: u64) -> Result<(), String> {
+pub fn allowed(
+    service: &ServiceSeen,
+    now: u64,
+    wanted: u64,
+    copies: u64,
+    engines: u64,
+) -> Result<(), String> {
     if wanted < now && wanted < copies {
         return Err(format!(
             "{} keeps {copies} copies of each record: {wanted} nodes can't hold them; the fewest are {copies}",
@@ -83,7 +89,10 @@ pub async fn set(
 ) -> Result<(), SizeError> {
     let service = engine.service(name).await?;
     let Some(now) = service.replicas else {
-        return Err(SizeError::Refused(format!("{} has one task on each engine, not a number", service.name)));
+        return Err(SizeError::Refused(format!(
+            "{} has one task on each engine, not a number",
+            service.name
+        )));
     };
     let engines = u64::try_from(engine.engines().await?.len()).unwrap_or(u64::MAX);
     if !service.is_database() {
@@ -129,7 +138,11 @@ pub async fn at_rest(
             Err(error) => Some(error.to_string()),
         };
         let Some(why) = why else {
-            tell(format!("{}: {size} nodes, at rest after {:.1} s", service.name, began.elapsed().as_secs_f32()));
+            tell(format!(
+                "{}: {size} nodes, at rest after {:.1} s",
+                service.name,
+                began.elapsed().as_secs_f32()
+            ));
             return Ok(());
         };
         if began.elapsed() > patience {

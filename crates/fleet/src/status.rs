@@ -85,7 +85,9 @@ pub async fn cluster(engine: &Engine, service: &ServiceSeen) -> Result<ClusterSe
     let of_service = here.iter().find(|one| one.service() == service.name);
     let neighbours = || {
         let prefix = service.name.rsplit_once('_').map_or("", |(stack, _)| stack);
-        here.iter().find(|one| !prefix.is_empty() && one.service().starts_with(prefix) && !one.service().contains("haproxy"))
+        here.iter().find(|one| {
+            !prefix.is_empty() && one.service().starts_with(prefix) && !one.service().contains("haproxy")
+        })
     };
     let name = format!("tasks.{}", service.name);
     let (container, host) = match (of_service, neighbours()) {
@@ -106,8 +108,11 @@ fn parse(text: &str) -> Option<ClusterSeen> {
             Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         };
         let number = |key: &str| text(key).and_then(|text| text.parse::<u64>().ok());
-        let namespaces: Vec<&serde_json::Value> =
-            node.get("namespaces").and_then(|all| all.as_object()).map(|all| all.values().collect()).unwrap_or_default();
+        let namespaces: Vec<&serde_json::Value> = node
+            .get("namespaces")
+            .and_then(|all| all.as_object())
+            .map(|all| all.values().collect())
+            .unwrap_or_default();
         let of = |namespace: &serde_json::Value, key: &str| {
             namespace.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         };

@@ -77,7 +77,16 @@ impl Watcher {
             owners = owners_of(&written);
         }
         let introducer = aerospike.map(Introducer::new);
-        Watcher { engine, front, introducer, planner, owners, told: BTreeSet::new(), began: Instant::now(), loads: 0 }
+        Watcher {
+            engine,
+            front,
+            introducer,
+            planner,
+            owners,
+            told: BTreeSet::new(),
+            began: Instant::now(),
+            loads: 0,
+        }
     }
 
     /// Looks for ever.
@@ -121,7 +130,8 @@ impl Watcher {
         let running = front.balancer.running().is_some();
         let proxy = if running { runtime.proxy().await? } else { crate::route::Proxy::new() };
         let frame = frame_of(&file);
-        let actions = if running { self.planner.plan(&desired, &frame, &proxy, now_ms) } else { vec![Action::Reload] };
+        let actions =
+            if running { self.planner.plan(&desired, &frame, &proxy, now_ms) } else { vec![Action::Reload] };
         let changed = front.balancer.written() != file;
         if actions.contains(&Action::Reload) {
             front.balancer.check(&file)?;
@@ -129,7 +139,11 @@ impl Watcher {
             front.balancer.load(&front.signal)?;
             self.planner.loaded(&frame);
             self.loads += 1;
-            tracing::info!("load balancer: {} loaded, {} services", front.balancer.file.display(), desired.backends.len());
+            tracing::info!(
+                "load balancer: {} loaded, {} services",
+                front.balancer.file.display(),
+                desired.backends.len()
+            );
             // The new process needs a moment before it answers at its socket.
             tokio::time::sleep(SOON).await;
             self.tell_all(&desired);
@@ -205,7 +219,9 @@ impl Watcher {
 fn words(action: &Action) -> String {
     match action {
         Action::Reload => "load the file".to_owned(),
-        Action::Add { place: (backend, server), address, .. } => format!("{backend}/{server} at {address} is in"),
+        Action::Add { place: (backend, server), address, .. } => {
+            format!("{backend}/{server} at {address} is in")
+        }
         Action::Drain { place: (backend, server) } => format!("{backend}/{server} gets no new visitors"),
         Action::Enable { place: (backend, server) } => format!("{backend}/{server} gets visitors again"),
         Action::Remove { place: (backend, server) } => format!("{backend}/{server} is out"),
@@ -220,7 +236,8 @@ fn owners_of(file: &str) -> Owners {
         let mut parts = rest.split_whitespace();
         let Some(service) = parts.next() else { continue };
         let words: Vec<&str> = parts.collect();
-        let after = |key: &str| words.iter().position(|word| *word == key).and_then(|place| words.get(place + 1));
+        let after =
+            |key: &str| words.iter().position(|word| *word == key).and_then(|place| words.get(place + 1));
         let host = match (after("end"), after("-i")) {
             (Some(tail), _) => format!("*{tail}"),
             (None, Some(host)) => (*host).to_owned(),

@@ -41,9 +41,13 @@ pub(crate) fn run(engines: &Engines, deploy: &Path, table: &mut Table) -> Result
             let all = places(engines, "label=com.docker.compose.project=other")?;
             one_cluster(&all, 1)
         })?;
-        one_cluster(&places(engines, "label=com.docker.compose.project=dev")?.into_iter().filter(|place| {
-            place.info("statistics").is_ok_and(|seen| seen.contains_key("cluster_size"))
-        }).collect::<Vec<_>>(), 3)?;
+        one_cluster(
+            &places(engines, "label=com.docker.compose.project=dev")?
+                .into_iter()
+                .filter(|place| place.info("statistics").is_ok_and(|seen| seen.contains_key("cluster_size")))
+                .collect::<Vec<_>>(),
+            3,
+        )?;
         engine.docker.compose("other", &file, &["down", "-v"])?;
         Ok(((), "its node is alone, the three stay three".to_owned()))
     })?;

@@ -32,6 +32,16 @@ impl Docker {
         finish(self.command("docker").args(words), &format!("docker {}", words.join(" ")))
     }
 
+    /// As [`Docker::run`], with what it said to both of its ends.
+    pub(crate) fn run_both(&self, words: &[&str]) -> Result<String> {
+        let output = self.command("docker").args(words).output().context("cannot run docker")?;
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            bail!("docker {}: {}", words.join(" "), err.trim());
+        }
+        Ok(format!("{out}{err}"))
+    }
+
     /// As [`Docker::run`], with one line in a text and blanks between its words.
     pub(crate) fn line(&self, line: &str) -> Result<String> {
         self.run(&line.split_whitespace().collect::<Vec<_>>())
@@ -82,7 +92,11 @@ impl Docker {
 fn finish(command: &mut Command, what: &str) -> Result<String> {
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("cannot run {what}"))?;
     if !status.success() {
-        bail!("{what}: {} {}", String::from_utf8_lossy(&stderr).trim(), String::from_utf8_lossy(&stdout).trim());
+        bail!(
+            "{what}: {} {}",
+            String::from_utf8_lossy(&stderr).trim(),
+            String::from_utf8_lossy(&stdout).trim()
+        );
     }
     Ok(String::from_utf8_lossy(&stdout).trim_end().to_owned())
 }

@@ -157,9 +157,11 @@ impl Engine {
         keeper.kill().context("the keeper can't be killed")?;
         keeper.wait()?;
         if let Some(first) = first {
-            wait::until("the engine's first process is gone", READY, || match fs::metadata(format!("/proc/{first}")) {
-                Ok(_) => bail!("it is still there"),
-                Err(_) => Ok(()),
+            wait::until("the engine's first process is gone", READY, || {
+                match fs::metadata(format!("/proc/{first}")) {
+                    Ok(_) => bail!("it is still there"),
+                    Err(_) => Ok(()),
+                }
             })?;
         }
         Ok(())

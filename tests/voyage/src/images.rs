@@ -36,12 +36,21 @@ pub(crate) fn bring(engines: &Engines, context: &Path, table: &mut Table) -> Res
             bail!("there is a shell in the image");
         }
         let serves = first_request(first)?;
-        Ok(((), format!("{:.1} MB, user {user}, no shell; {} ms from run to first served request", mb(bytes), serves.as_millis())))
+        Ok((
+            (),
+            format!(
+                "{:.1} MB, user {user}, no shell; {} ms from run to first served request",
+                mb(bytes),
+                serves.as_millis()
+            ),
+        ))
     })?;
     haproxy(first)?;
     let folder = context.join("watch");
     std::fs::create_dir_all(&folder)?;
-    let lines = format!("FROM {HAPROXY}\nCOPY --from={SHIPLOAD} /shipload /shipload\nENTRYPOINT [\"/shipload\", \"watch\"]\n");
+    let lines = format!(
+        "FROM {HAPROXY}\nCOPY --from={SHIPLOAD} /shipload /shipload\nENTRYPOINT [\"/shipload\", \"watch\"]\n"
+    );
     std::fs::write(folder.join("Dockerfile"), lines)?;
     first.run(&["build", "-q", "-t", WATCHER, &folder.display().to_string()])?;
     for engine in engines.iter().skip(1) {
@@ -72,7 +81,8 @@ fn first_request(docker: &Docker) -> Result<Duration> {
 fn haproxy(docker: &Docker) -> Result<()> {
     let libraries = Command::new("ldd").arg("/usr/sbin/haproxy").output().context("cannot run ldd")?;
     let text = String::from_utf8_lossy(&libraries.stdout).into_owned();
-    let mut files: Vec<PathBuf> = text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect();
+    let mut files: Vec<PathBuf> =
+        text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect();
     files.push("/usr/sbin/haproxy".into());
     let mut tar = Command::new("tar")
         .args(["-c", "-h", "--absolute-names", "-f", "-"])

@@ -7,6 +7,7 @@
 mod development;
 mod docker;
 mod engines;
+mod fleet;
 mod http;
 mod images;
 mod limits;
@@ -79,7 +80,7 @@ fn run(args: &Args, table: &mut Table) -> Result<()> {
             watching::run(&mut engines, table)?;
         }
         if chosen("production") {
-            production::run(&mut engines, &args.deploy, table)?;
+            production::run(&mut engines, &args.deploy, &args.context.join("rootfs/shipload"), table)?;
         }
         Ok(())
     })();

@@ -12,7 +12,7 @@ use crate::images::{HAPROXY, SHIPLOAD};
 use crate::load::{HOST, once};
 use crate::seen::places;
 use crate::table::Table;
-use crate::{scaling, trouble, wait};
+use crate::{fleet, scaling, trouble, wait};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// The label of the stack's database tasks.
@@ -22,11 +22,12 @@ pub(crate) const PAGES: &str = "label=com.docker.swarm.service.name=prod_web";
 /// `stats:interlock`, as the browser sends it.
 const AUTHORIZATION: &str = "Authorization: Basic c3RhdHM6aW50ZXJsb2Nr";
 
-pub(crate) fn run(engines: &mut Engines, deploy: &Path, table: &mut Table) -> Result<()> {
+pub(crate) fn run(engines: &mut Engines, deploy: &Path, program: &Path, table: &mut Table) -> Result<()> {
     form_swarm(engines, table)?;
     let balancer: SocketAddr = format!("{}:80", engines.get(0)?.address()).parse()?;
     bring_up(engines, deploy, balancer, table)?;
     scaling::run(engines, balancer, table)?;
+    fleet::run(engines, program, balancer, table)?;
     trouble::run(engines, balancer, table)
 }
 
@@ -45,7 +46,8 @@ fn form_swarm(engines: &Engines, table: &mut Table) -> Result<()> {
     })?;
     table.step("4", "network: one overlay for all", || {
         manager.docker.line("network create -d overlay --attachable prod")?;
-        let mtu = manager.docker.line("run --rm --network prod --entrypoint /shipload shipload:dev version")?;
+        let mtu =
+            manager.docker.line("run --rm --network prod --entrypoint /shipload shipload:dev version")?;
         Ok(((), format!("attachable; a plain container runs on it ({mtu})")))
     })
 }
@@ -67,8 +69,10 @@ fn bring_up(engines: &Engines, deploy: &Path, balancer: SocketAddr, table: &mut 
         let file = deploy.join("stack.yaml").display().to_string();
         let images = [("SHIPLOAD_IMAGE", SHIPLOAD), ("HAPROXY_IMAGE", HAPROXY)];
         manager.run_with(&images, &["stack", "deploy", "-c", &file, "--resolve-image", "never", "prod"])?;
-        let (_, took) = wait::until("the page counts behind the load balancer", PATIENCE, || visited(balancer))?;
-        let place = manager.run(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=prod_haproxy"])?;
+        let (_, took) =
+            wait::until("the page counts behind the load balancer", PATIENCE, || visited(balancer))?;
+        let place =
+            manager.run(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=prod_haproxy"])?;
         if place.is_empty() {
             bail!("the load balancer is not on {}", engines.get(0)?.name());
         }
@@ -101,11 +105,14 @@ pub(crate) fn visited(balancer: SocketAddr) -> Result<()> {
 pub(crate) fn pages_up(balancer: SocketAddr, backend: &str) -> Result<usize> {
     let sheet = once(balancer, "/haproxy?stats;csv", &[AUTHORIZATION])?.body;
     let mut lines = sheet.lines();
-    let heads: Vec<&str> = lines.next().context("no statistics")?.trim_start_matches("# ").split(',').collect();
+    let heads: Vec<&str> =
+        lines.next().context("no statistics")?.trim_start_matches("# ").split(',').collect();
     let column = heads.iter().position(|head| *head == "status").context("no column `status`")?;
     let whole = format!("{backend},BACKEND");
     let servers = lines.filter(|line| line.starts_with(&format!("{backend},")) && !line.starts_with(&whole));
-    Ok(servers.filter(|line| line.split(',').nth(column).is_some_and(|state| state.starts_with("UP"))).count())
+    Ok(servers
+        .filter(|line| line.split(',').nth(column).is_some_and(|state| state.starts_with("UP")))
+        .count())
 }
 
 /// On how many different engines tasks of a service run.

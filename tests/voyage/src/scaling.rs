@@ -28,10 +28,11 @@ fn pages(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<(
         let visitors = Visitors::start(2, balancer);
         let scale = |count: usize| -> Result<Duration> {
             manager.line(&format!("service scale -d prod_web={count}"))?;
-            let (_, took) = wait::until("the load balancer follows", PATIENCE, || match pages_up(balancer, "prod")? {
-                up if up == count => Ok(()),
-                up => bail!("{up} of {count} pages are up"),
-            })?;
+            let (_, took) =
+                wait::until("the load balancer follows", PATIENCE, || match pages_up(balancer, "prod")? {
+                    up if up == count => Ok(()),
+                    up => bail!("{up} of {count} pages are up"),
+                })?;
             Ok(took)
         };
         let up = scale(4)?;
@@ -50,7 +51,11 @@ fn pages(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<(
         let told = visitors.stop()?;
         let found = format!(
             "4 up after {} ms, 2 after {} ms; {} visits, {} failed {:?}",
-            up.as_millis(), down.as_millis(), told.counted, told.failed, told.errors
+            up.as_millis(),
+            down.as_millis(),
+            told.counted,
+            told.failed,
+            told.errors
         );
         if told.failed > 0 || up > PAGES_VISIBLE_MAX {
             bail!("{found}");
@@ -66,7 +71,8 @@ fn databases(engines: &Engines, table: &mut Table) -> Result<()> {
         let (key, took) =
             wait::until("a cluster of 3", PATIENCE, || one_cluster(&places(engines, DATABASES)?, 3))?;
         let engines_used = spread(engines, DATABASES)?;
-        let found = format!("size 3 everywhere after {} ms, key {key}, on {engines_used} engines", took.as_millis());
+        let found =
+            format!("size 3 everywhere after {} ms, key {key}, on {engines_used} engines", took.as_millis());
         if took > CLUSTER_MAX || engines_used != 3 {
             bail!("{found}");
         }
@@ -77,7 +83,8 @@ fn databases(engines: &Engines, table: &mut Table) -> Result<()> {
         let (text, _) = wait::until("the 4th task is refused", PATIENCE, || {
             let format = "{{.CurrentState}}|{{.Error}}";
             let tasks = manager.run(&["service", "ps", "--no-trunc", "--format", format, "prod_db"])?;
-            let pending = tasks.lines().find(|line| line.starts_with("Pending") && line.contains("max replica"));
+            let pending =
+                tasks.lines().find(|line| line.starts_with("Pending") && line.contains("max replica"));
             pending.map(str::to_owned).context("no task is pending")
         })?;
         manager.line("service scale -d prod_db=3")?;
@@ -103,6 +110,12 @@ fn data(engines: &Engines, table: &mut Table) -> Result<()> {
         if seen.total != seen.by_server || seen.total != seen.records || seen.total == 0 {
             bail!("{seen:?}");
         }
-        Ok(((), format!("total_hits {} = sum over servers {} = records {}", seen.total, seen.by_server, seen.records)))
+        Ok((
+            (),
+            format!(
+                "total_hits {} = sum over servers {} = records {}",
+                seen.total, seen.by_server, seen.records
+            ),
+        ))
     })
 }

@@ -33,7 +33,10 @@ impl Place {
     /// The rows of a statement.
     pub(crate) fn rows(&self, statement: &str) -> Result<Vec<Value>> {
         let text = self.shipload(&["aql", "--json", "-c", statement])?;
-        text.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
+        text.lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| Ok(serde_json::from_str(line)?))
+            .collect()
     }
 
     /// The node's id.

@@ -35,7 +35,11 @@ fn compare(before: Hits, after: Hits, counted: u64, failed: u64) -> Result<Strin
     );
     let fine = |before: u64, after: u64| after >= before + counted && after <= before + counted + failed;
     // A visitor whose visit failed half-way may have left a record without a count.
-    if fine(before.total, after.total) && fine(before.records, after.records) { Ok(found) } else { bail!("{found}") }
+    if fine(before.total, after.total) && fine(before.records, after.records) {
+        Ok(found)
+    } else {
+        bail!("{found}")
+    }
 }
 
 fn kill(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
@@ -101,7 +105,14 @@ fn cable(engines: &Engines, table: &mut Table) -> Result<()> {
         if after.total < before.total || after.records < before.records {
             bail!("{before:?}, then {after:?}");
         }
-        Ok(((), format!("one cluster of 3 ({key}) {} ms after the cable; {} hits, none lost", took.as_millis(), after.total)))
+        Ok((
+            (),
+            format!(
+                "one cluster of 3 ({key}) {} ms after the cable; {} hits, none lost",
+                took.as_millis(),
+                after.total
+            ),
+        ))
     })
 }
 
@@ -166,12 +177,26 @@ fn restart_all(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -
         engines.iter().try_for_each(|engine| engine.wait_ready())?;
         wait::until("three engines are ready", PATIENCE, || ready(engines, 3))?;
         let (key, took) = wait::until("a cluster of 3", Duration::from_secs(180), || whole(engines, 3))?;
+        // A node that sees only itself must wait for those that it remembers, not found a cluster of its own.
+        for place in places(engines, DATABASES)? {
+            let log = place.docker.run_both(&["logs", &place.id])?;
+            if let Some(line) = log.lines().find(|line| line.contains("cluster of 1:")) {
+                bail!("a second cluster was founded: {line}");
+            }
+        }
         wait::until("the page counts", PATIENCE, || visited(balancer))?;
         let after = hits(&any_database(engines)?)?;
         if after.total < before.total || after.records < before.records {
             bail!("{before:?}, then {after:?}");
         }
-        Ok(((), format!("one cluster of 3 ({key}) {} ms after the engines; {} hits, none lost", took.as_millis(), after.total)))
+        Ok((
+            (),
+            format!(
+                "one cluster of 3 ({key}) {} ms after the engines; {} hits, none lost",
+                took.as_millis(),
+                after.total
+            ),
+        ))
     })
 }
 
@@ -183,7 +208,14 @@ fn same_files(engines: &Engines, table: &mut Table) -> Result<()> {
         }
         ids.dedup();
         match ids.as_slice() {
-            [id] => Ok(((), format!("{id} on {} engines, databases on {}", engines.iter().count(), spread(engines, DATABASES)?))),
+            [id] => Ok((
+                (),
+                format!(
+                    "{id} on {} engines, databases on {}",
+                    engines.iter().count(),
+                    spread(engines, DATABASES)?
+                ),
+            )),
             ids => bail!("{ids:?}"),
         }
     })

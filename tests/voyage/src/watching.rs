@@ -46,15 +46,16 @@ fn page(docker: &Docker, name: &str) -> Result<()> {
 }
 
 fn up(balancer: SocketAddr, count: usize) -> Result<Duration> {
-    let (_, took) = wait::until("the load balancer follows", PATIENCE, || match pages_up(balancer, "page")? {
-        up if up == count => Ok(()),
-        up => bail!("{up} of {count} pages are up"),
-    })?;
+    let (_, took) =
+        wait::until("the load balancer follows", PATIENCE, || match pages_up(balancer, "page")? {
+            up if up == count => Ok(()),
+            up => bail!("{up} of {count} pages are up"),
+        })?;
     Ok(took)
 }
 
 fn log(docker: &Docker) -> Result<String> {
-    docker.run(&["logs", "watcher"])
+    docker.run_both(&["logs", "watcher"])
 }
 
 fn loads(docker: &Docker) -> Result<usize> {
@@ -102,7 +103,11 @@ fn moves(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<()>
         let after = loads(docker)?;
         let found = format!(
             "third page up after {} ms; {} visits, {} failed {:?}; file loaded {} times more",
-            third.as_millis(), told.counted, told.failed, told.errors, after - before
+            third.as_millis(),
+            told.counted,
+            told.failed,
+            told.errors,
+            after - before
         );
         if after != before || told.failed > 0 {
             bail!("{found}");
@@ -142,7 +147,7 @@ fn introduce(engines: &Engines, table: &mut Table) -> Result<()> {
         docker.line("rm -f -v ada")?;
         let (_, left) = wait::until("two are left", PATIENCE, || one_cluster(&places(engines, label)?, 2))?;
         let said = wait::until("the gone one is cleared", PATIENCE, || {
-            let said = docker.run(&["logs", "sidecar"])?;
+            let said = docker.run_both(&["logs", "sidecar"])?;
             let calls = ["tip:host=", "tip-clear:host-port-list=", "services-alumni-reset"];
             let missing = calls.iter().find(|call| !said.contains(**call));
             missing.map_or(Ok(said.clone()), |call| bail!("no {call}: {said}"))
@@ -163,6 +168,13 @@ fn restart(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Re
         engines.get(0)?.wait_ready()?;
         let took = up(balancer, 3)?;
         let answer = once_as(balancer, "prod.awesome-counter.com", "/", &[])?;
-        Ok(((), format!("3 pages up {} ms after the engine, the page answers {}", took.as_millis(), answer.status)))
+        Ok((
+            (),
+            format!(
+                "3 pages up {} ms after the engine, the page answers {}",
+                took.as_millis(),
+                answer.status
+            ),
+        ))
     })
 }

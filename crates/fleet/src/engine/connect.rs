@@ -137,7 +137,8 @@ mod tests {
     #[test]
     fn an_engine_that_is_not_there_is_named() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let error = runtime.block_on(Engine::connect("unix:///no/such.sock", None)).expect_err("nobody is there");
+        let error =
+            runtime.block_on(Engine::connect("unix:///no/such.sock", None)).expect_err("nobody is there");
         let text = error.to_string();
         assert!(text.starts_with("no engine at unix:///no/such.sock: "), "{text}");
         assert!(text.contains("is the engine running?"), "{text}");

@@ -15,13 +15,18 @@ impl Engine {
             Ok(said) => {
                 found.push(version(&said.version.unwrap_or_default(), &said.api_version.unwrap_or_default()));
             }
-            Err(error) => found.push(Finding { what: "engine", verdict: Verdict::Broken, text: self.trouble(&error).to_string() }),
+            Err(error) => found.push(Finding {
+                what: "engine",
+                verdict: Verdict::Broken,
+                text: self.trouble(&error).to_string(),
+            }),
         }
         if let Ok(info) = self.docker().info().await {
             if let Some(theirs) = info.system_time.as_deref().and_then(seconds_of_day) {
                 found.push(clock(theirs.abs_diff(own_seconds_of_day()).min(86_400) * 1000));
             }
-            let state = info.swarm.as_ref().and_then(|swarm| swarm.local_node_state).map(|state| state.to_string());
+            let state =
+                info.swarm.as_ref().and_then(|swarm| swarm.local_node_state).map(|state| state.to_string());
             match state.as_deref() {
                 Some("active") => {
                     let address = info.swarm.and_then(|swarm| swarm.node_addr).unwrap_or_default();
@@ -35,21 +40,32 @@ impl Engine {
                         found.push(fine("swarm", format!("active at {address}")));
                     }
                 }
-                Some(_) | None => found.push(limited("swarm", "not part of one: Compose works, several hosts need `docker swarm init`".to_owned())),
+                Some(_) | None => found.push(limited(
+                    "swarm",
+                    "not part of one: Compose works, several hosts need `docker swarm init`".to_owned(),
+                )),
             }
             if info.memory_limit == Some(false) {
                 found.push(limited("memory limits", "this engine can't enforce them".to_owned()));
             }
         }
         let networks = self.docker().list_networks(None::<ListNetworksOptions>).await.unwrap_or_default();
-        for network in networks.into_iter().filter(|one| one.driver.as_deref() == Some("overlay") && one.ingress != Some(true)) {
+        for network in networks
+            .into_iter()
+            .filter(|one| one.driver.as_deref() == Some("overlay") && one.ingress != Some(true))
+        {
             let name = network.name.unwrap_or_default();
             let encrypted = network.options.unwrap_or_default().contains_key("encrypted");
             let text = match (network.attachable, encrypted) {
                 (_, true) => format!("{name} is encrypted: it carries nothing where the kernel has no ESP"),
-                (Some(false) | None, false) => format!("{name} is not attachable: tools can't join it; make it with --attachable"),
+                (Some(false) | None, false) => {
+                    format!("{name} is not attachable: tools can't join it; make it with --attachable")
+                }
                 (Some(true), false) => {
-                    found.push(fine("network", format!("{name}: attachable; packets of at most 1450 bytes, no multicast")));
+                    found.push(fine(
+                        "network",
+                        format!("{name}: attachable; packets of at most 1450 bytes, no multicast"),
+                    ));
                     continue;
                 }
             };

@@ -25,7 +25,9 @@ impl Engine {
         {
             while let Some(part) = output.next().await {
                 match part.map_err(trouble)? {
-                    LogOutput::StdOut { message } | LogOutput::StdErr { message } | LogOutput::Console { message } => {
+                    LogOutput::StdOut { message }
+                    | LogOutput::StdErr { message }
+                    | LogOutput::Console { message } => {
                         printed.push_str(&String::from_utf8_lossy(&message));
                     }
                     LogOutput::StdIn { .. } => {}
@@ -35,7 +37,9 @@ impl Engine {
         let ended = self.docker().inspect_exec(&exec.id).await.map_err(trouble)?;
         match ended.exit_code {
             Some(0) => Ok(printed),
-            Some(_) | None => Err(EngineError::Refused { host: self.host.clone(), why: printed.trim().to_owned() }),
+            Some(_) | None => {
+                Err(EngineError::Refused { host: self.host.clone(), why: printed.trim().to_owned() })
+            }
         }
     }
 }

@@ -14,7 +14,8 @@ impl Engine {
     /// When the engine does not answer.
     pub async fn containers(&self) -> Result<Vec<Container>, EngineError> {
         let options = ListContainersOptionsBuilder::default().build();
-        let listed = self.docker().list_containers(Some(options)).await.map_err(|error| self.trouble(&error))?;
+        let listed =
+            self.docker().list_containers(Some(options)).await.map_err(|error| self.trouble(&error))?;
         Ok(listed.into_iter().map(container).collect())
     }
 

@@ -15,7 +15,10 @@ impl Engine {
             if there.driver.as_deref() == Some("overlay") {
                 return Ok(());
             }
-            let why = format!("network {name} is there, but spans no engines ({})", there.driver.unwrap_or_default());
+            let why = format!(
+                "network {name} is there, but spans no engines ({})",
+                there.driver.unwrap_or_default()
+            );
             return Err(EngineError::Refused { host: self.host.clone(), why });
         }
         let wanted = NetworkCreateRequest {
@@ -46,7 +49,8 @@ impl Engine {
             };
             let whole = |one: &bollard::models::ContainerCpuStats| one.system_cpu_usage.unwrap_or(0);
             let processors = now.online_cpus.unwrap_or(1).max(1);
-            let (more, time) = (used(&now).saturating_sub(used(&before)), whole(&now).saturating_sub(whole(&before)));
+            let (more, time) =
+                (used(&now).saturating_sub(used(&before)), whole(&now).saturating_sub(whole(&before)));
             if time > 0 {
                 all.push(ratio(more, time) * f64::from(processors) * 100.0);
             }

@@ -85,7 +85,11 @@ fn front(text: &mut String, settings: &Settings, desired: &Desired) {
             || format!("{{ hdr(host),field(1,:) -i {host} }}"),
             |tail| format!("{{ hdr(host),field(1,:) -i -m end {tail} }}"),
         );
-        let of_path = if path.is_empty() { String::new() } else { format!(" {{ path {path} }} || {of_host} {{ path_beg {path}/ }}") };
+        let of_path = if path.is_empty() {
+            String::new()
+        } else {
+            format!(" {{ path {path} }} || {of_host} {{ path_beg {path}/ }}")
+        };
         let condition = format!("{of_host}{of_path}");
         if https_only {
             let _ = writeln!(text, "  http-request redirect scheme https unless {{ ssl_fc }} !{of_host}");
@@ -144,7 +148,10 @@ mod tests {
         assert_ne!(frame_of(&one), frame_of(&check));
         assert!(check.contains("option httpchk GET /ready"));
         assert!(one.contains("use_backend web.1 if { hdr(host),field(1,:) -i a.example }"), "{one}");
-        assert!(one.contains("stats auth stats:interlock") && one.contains("  server web.1 10.0.0.1:80 check inter 1000"));
+        assert!(
+            one.contains("stats auth stats:interlock")
+                && one.contains("  server web.1 10.0.0.1:80 check inter 1000")
+        );
     }
 
     #[test]
@@ -162,7 +169,8 @@ mod tests {
         let mut path = std::env::temp_dir();
         path.push(format!("shipload-haproxy-{}.cfg", std::process::id()));
         std::fs::write(&path, file(&labels, "10.0.0.1")).expect("written");
-        let checked = std::process::Command::new("haproxy").arg("-c").arg("-f").arg(&path).output().expect("it runs");
+        let checked =
+            std::process::Command::new("haproxy").arg("-c").arg("-f").arg(&path).output().expect("it runs");
         std::fs::remove_file(&path).expect("removed");
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }

@@ -52,7 +52,8 @@ impl Runtime {
     pub async fn act(&self, action: &Action) -> Result<(), RuntimeError> {
         for command in command(action) {
             let answer = self.ask(&command).await?;
-            let fine = answer.trim().is_empty() || answer.contains("registered") || answer.contains("deleted");
+            let fine =
+                answer.trim().is_empty() || answer.contains("registered") || answer.contains("deleted");
             if !fine {
                 return Err(RuntimeError::Refused(command, answer.trim().to_owned()));
             }
@@ -86,8 +87,12 @@ pub fn command(action: &Action) -> Vec<String> {
             format!("enable server {backend}/{server}"),
             format!("enable health {backend}/{server}"),
         ],
-        Action::Drain { place: (backend, server) } => vec![format!("set server {backend}/{server} state drain")],
-        Action::Enable { place: (backend, server) } => vec![format!("set server {backend}/{server} state ready")],
+        Action::Drain { place: (backend, server) } => {
+            vec![format!("set server {backend}/{server} state drain")]
+        }
+        Action::Enable { place: (backend, server) } => {
+            vec![format!("set server {backend}/{server} state ready")]
+        }
         Action::Remove { place: (backend, server) } => vec![
             format!("set server {backend}/{server} state maint"),
             format!("shutdown sessions server {backend}/{server}"),
@@ -100,9 +105,8 @@ pub fn command(action: &Action) -> Vec<String> {
 fn parse(text: &str) -> Result<Proxy, RuntimeError> {
     let mut lines = text.lines();
     let heads: Vec<&str> = lines.next().unwrap_or_default().trim_start_matches("# ").split(',').collect();
-    let column = |name: &'static str| {
-        heads.iter().position(|head| *head == name).ok_or(RuntimeError::Table(name))
-    };
+    let column =
+        |name: &'static str| heads.iter().position(|head| *head == name).ok_or(RuntimeError::Table(name));
     let (backend, server, status, sessions, address) =
         (column("pxname")?, column("svname")?, column("status")?, column("scur")?, column("addr")?);
     let mut proxy = Proxy::new();
@@ -118,7 +122,10 @@ fn parse(text: &str) -> Result<Proxy, RuntimeError> {
                 let Ok(address) = cell(address).parse() else { continue };
                 let enabled = !["DRAIN", "MAINT"].iter().any(|state| cell(status).starts_with(state));
                 let server = Server { address, enabled, sessions: cell(sessions).parse().unwrap_or(0) };
-                proxy.entry(cell(backend).to_owned()).or_insert_with(BTreeMap::new).insert(name.to_owned(), server);
+                proxy
+                    .entry(cell(backend).to_owned())
+                    .or_insert_with(BTreeMap::new)
+                    .insert(name.to_owned(), server);
             }
         }
     }

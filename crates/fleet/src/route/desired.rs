@@ -101,7 +101,9 @@ fn claim(
 ) -> Result<(), String> {
     let address = address(container, &route, proxy)?;
     let service = plain(&container.service());
-    let backend = claims.entry(service.clone()).or_insert_with(|| Backend { route: route.clone(), servers: BTreeMap::new() });
+    let backend = claims
+        .entry(service.clone())
+        .or_insert_with(|| Backend { route: route.clone(), servers: BTreeMap::new() });
     if backend.route != route {
         return Err(format!("its labels differ from those of the other replicas of {service}"));
     }
@@ -125,13 +127,19 @@ fn settle(claims: BTreeMap<String, Backend>, owners: &mut Owners, desired: &mut 
     }
     for (service, mut backend) in claims {
         let path = backend.route.path.clone();
-        let lost: Vec<String> = backend.route.hosts.iter().filter(|host| {
-            owners.get(&((*host).clone(), path.clone())) != Some(&service)
-        }).cloned().collect();
+        let lost: Vec<String> = backend
+            .route
+            .hosts
+            .iter()
+            .filter(|host| owners.get(&((*host).clone(), path.clone())) != Some(&service))
+            .cloned()
+            .collect();
         for host in lost {
             let owner = owners.get(&(host.clone(), path.clone())).cloned().unwrap_or_default();
             let why = format!("{host}{path} belongs to {owner} already; {service} does not get it");
-            desired.skipped.extend(backend.servers.keys().map(|name| Skipped { container: name.clone(), why: why.clone() }));
+            desired.skipped.extend(
+                backend.servers.keys().map(|name| Skipped { container: name.clone(), why: why.clone() }),
+            );
             backend.route.hosts.remove(&host);
         }
         if !backend.route.hosts.is_empty() {
@@ -151,12 +159,18 @@ fn address(container: &Container, route: &Route, proxy: &BTreeSet<String>) -> Re
     let names: Vec<&str> = reachable.keys().copied().collect();
     let ip = match (&route.network, names.as_slice()) {
         (Some(network), _) => *reachable.get(network.as_str()).ok_or_else(|| {
-            format!("it is not on network {network}, or the load balancer is not; its networks: {}", list(&names))
+            format!(
+                "it is not on network {network}, or the load balancer is not; its networks: {}",
+                list(&names)
+            )
         })?,
         (None, [only]) => *reachable.get(only).ok_or("it has no address")?,
         (None, []) => return Err("it shares no network with the load balancer".to_owned()),
         (None, several) => {
-            return Err(format!("it is on several networks ({}); label shipload.network chooses one", list(several)));
+            return Err(format!(
+                "it is on several networks ({}); label shipload.network chooses one",
+                list(several)
+            ));
         }
     };
     let port = match (route.port, container.ports.iter().collect::<Vec<_>>().as_slice()) {
@@ -172,7 +186,9 @@ fn address(container: &Container, route: &Route, proxy: &BTreeSet<String>) -> Re
 
 /// A name as the load balancer takes it.
 fn plain(name: &str) -> String {
-    name.chars().map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' }).collect()
+    name.chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -225,7 +241,11 @@ mod tests {
     fn why_somebody_is_passed_over_is_said() {
         let why = |one: Container, proxy: &[&str]| {
             let proxy = proxy.iter().map(|name| (*name).to_owned()).collect();
-            desire(&[one], &proxy, &mut Owners::new()).skipped.pop().map(|skipped| skipped.why).unwrap_or_default()
+            desire(&[one], &proxy, &mut Owners::new())
+                .skipped
+                .pop()
+                .map(|skipped| skipped.why)
+                .unwrap_or_default()
         };
         let mut two = container("web.1", "10.0.0.1", &WEB);
         two.networks.insert("other".to_owned(), [10, 1, 0, 1].into());

@@ -94,7 +94,9 @@ fn label(name: &str) -> Option<Label> {
 
 /// Labels that belong to other parts of the fleet.
 fn is_of_others(name: &str) -> bool {
-    ["role", "service", "ext.name"].contains(&name) || name.starts_with("autoscale.") || name.starts_with("scale.")
+    ["role", "service", "ext.name"].contains(&name)
+        || name.starts_with("autoscale.")
+        || name.starts_with("scale.")
 }
 
 /// Reads all labels of a container.
@@ -128,7 +130,8 @@ pub fn read(labels: &BTreeMap<String, String>) -> Reading {
 type Said<'a> = BTreeMap<Label, BTreeSet<&'a str>>;
 
 fn route(said: &Said<'_>) -> Result<Route, String> {
-    let check_interval = one(said, Label::CheckInterval)?.map(|text| number(text, "check interval")).transpose()?;
+    let check_interval =
+        one(said, Label::CheckInterval)?.map(|text| number(text, "check interval")).transpose()?;
     let check = one(said, Label::Check)?.map(check_path).transpose()?;
     Ok(Route {
         hosts: hosts(said)?,
@@ -190,7 +193,8 @@ fn number<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
 }
 
 fn word(text: &str, what: &str) -> Result<String, String> {
-    let fine = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let fine =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if fine { Ok(text.to_owned()) } else { Err(format!("'{text}' is no {what}")) }
 }
 
@@ -256,7 +260,10 @@ mod tests {
             ("interlock.port", "5000"),
         ]);
         assert_eq!(ours, interlock);
-        assert_eq!(ours, wanted(&[("com.docker.lb.hosts", "a.example,b.example"), ("com.docker.lb.port", "5000")]));
+        assert_eq!(
+            ours,
+            wanted(&[("com.docker.lb.hosts", "a.example,b.example"), ("com.docker.lb.port", "5000")])
+        );
         assert_eq!(read(&labels(&[("maintainer", "me")])), Reading::NotMeant);
         assert_eq!(read(&labels(&[("shipload.role", "database")])), Reading::NotMeant);
     }

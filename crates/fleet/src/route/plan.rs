@@ -152,7 +152,13 @@ mod tests {
     }
 
     /// Does what is planned until nothing is left to do; how often it was loaded.
-    fn settle(planner: &mut Planner, desired: &Desired, proxy: &mut Proxy, frame: &str, now_ms: &mut u64) -> usize {
+    fn settle(
+        planner: &mut Planner,
+        desired: &Desired,
+        proxy: &mut Proxy,
+        frame: &str,
+        now_ms: &mut u64,
+    ) -> usize {
         let mut loads = 0;
         for _ in 0..20 {
             *now_ms += 1000;
@@ -160,7 +166,8 @@ mod tests {
                 match action {
                     Action::Reload => {
                         loads += 1;
-                        *proxy = desired.backends.keys().map(|name| (name.clone(), BTreeMap::new())).collect();
+                        *proxy =
+                            desired.backends.keys().map(|name| (name.clone(), BTreeMap::new())).collect();
                         for (name, backend) in &desired.backends {
                             for (server, address) in &backend.servers {
                                 let server_now = Server { address: *address, enabled: true, sessions: 0 };
@@ -173,8 +180,14 @@ mod tests {
                         let server = Server { address, enabled: true, sessions: 1 };
                         proxy.get_mut(&place.0).expect("there").insert(place.1, server);
                     }
-                    Action::Drain { place } => proxy.get_mut(&place.0).expect("there").get_mut(&place.1).expect("there").enabled = false,
-                    Action::Enable { place } => proxy.get_mut(&place.0).expect("there").get_mut(&place.1).expect("there").enabled = true,
+                    Action::Drain { place } => {
+                        proxy.get_mut(&place.0).expect("there").get_mut(&place.1).expect("there").enabled =
+                            false
+                    }
+                    Action::Enable { place } => {
+                        proxy.get_mut(&place.0).expect("there").get_mut(&place.1).expect("there").enabled =
+                            true
+                    }
                     Action::Remove { place } => {
                         proxy.get_mut(&place.0).expect("there").remove(&place.1);
                     }
@@ -191,7 +204,8 @@ mod tests {
         assert_eq!(settle(&mut planner, &two, &mut proxy, "f", &mut now), 1, "the first time");
         let three = wanted(&[("w1", "10.0.0.7"), ("w3", "10.0.0.3")]);
         assert_eq!(settle(&mut planner, &three, &mut proxy, "f", &mut now), 0);
-        let held: Vec<String> = proxy["web"].iter().map(|(name, one)| format!("{name} {}", one.address)).collect();
+        let held: Vec<String> =
+            proxy["web"].iter().map(|(name, one)| format!("{name} {}", one.address)).collect();
         assert_eq!(held, ["w1 10.0.0.7:80", "w3 10.0.0.3:80"]);
         assert!(planner.plan(&three, "f", &proxy, now).is_empty(), "nothing is left to do");
         assert_eq!(planner.plan(&three, "g", &proxy, now), [Action::Reload]);
@@ -203,11 +217,18 @@ mod tests {
         let one = wanted(&[("w1", "10.0.0.1")]);
         settle(&mut planner, &one, &mut proxy, "f", &mut now);
         proxy.get_mut("web").expect("there").get_mut("w1").expect("there").sessions = 4;
-        let none = Desired { backends: one.backends.iter().map(|(name, backend)| {
-            let mut backend = backend.clone();
-            backend.servers.clear();
-            (name.clone(), backend)
-        }).collect(), ..Desired::default() };
+        let none = Desired {
+            backends: one
+                .backends
+                .iter()
+                .map(|(name, backend)| {
+                    let mut backend = backend.clone();
+                    backend.servers.clear();
+                    (name.clone(), backend)
+                })
+                .collect(),
+            ..Desired::default()
+        };
         let place = ("web".to_owned(), "w1".to_owned());
         assert_eq!(planner.plan(&none, "f", &proxy, now), [Action::Drain { place: place.clone() }]);
         assert_eq!(planner.plan(&none, "f", &proxy, now + 100), []);

@@ -46,6 +46,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const SLOW_MS: u64 = 30;
 /// A node that has seeds founds a cluster alone when none of them has answered for so long.
 const FOUND_MS: u64 = 1500;
+/// One that remembers other nodes waits longer: alone it would serve what it holds as if that were all. After a restart of
+/// all engines of a Swarm their name servers saw only a part of the tasks for a minute. With one other node it founds at once.
+const FOUND_REMEMBERING_MS: u64 = 75_000;
 const WAKE: Token = Token(usize::MAX);
 
 /// What takes fabric messages and replies.
@@ -63,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) inventory: Inventory,
     /// What its data directory holds of metadata.
     pub(crate) metadata: BTreeMap<String, Entry>,
+    /// Whether its data directory remembers other nodes.
+    pub(crate) remembers: bool,
 }
 
 /// Sends what the engine wants sent by datagram, and logs what it tells.
@@ -140,7 +145,11 @@ impl Gossip {
         engine.set_waker(Box::new(move || waker.wake()));
         engine.set_configured_seeds(&settings.seeds);
         let nobody = settings.seeds.is_empty() && heartbeat.groups().is_empty();
-        let founding = if nobody { Founding::AtOnce } else { Founding::AfterMs(FOUND_MS) };
+        let founding = match (nobody, settings.remembers) {
+            (_, true) => Founding::AfterMs(FOUND_REMEMBERING_MS),
+            (true, false) => Founding::AtOnce,
+            (false, false) => Founding::AfterMs(FOUND_MS),
+        };
         let scout =
             Scout::new(Arc::clone(&engine), settings.listening, &heartbeat, Arc::clone(&mailbox), start);
         let carrier = Carrier { heartbeat, start, tell_at_ns: 0 };

@@ -179,6 +179,7 @@ fn start(
         resolver: Arc::<Names>::clone(names),
         inventory: Inventory::default(),
         metadata: BTreeMap::new(),
+        remembers: false,
     };
     let deliver: Deliver = Arc::new(|_| {});
     let engine: Arc<dyn Engine> = Arc::<Member>::clone(&member);

@@ -43,6 +43,7 @@ pub(crate) fn join(
         resolver: Arc::new(Resolver::default()),
         inventory: shared.node.restored(kept, RandomState::new().hash_one(1)),
         metadata: kept.map(|kept| kept.metadata.clone()).unwrap_or_default(),
+        remembers: kept.is_some_and(|kept| !kept.peers.is_empty()),
     };
     let engine: Arc<dyn Engine> = Arc::<Shared>::clone(shared);
     Gossip::start(engine, shared.start, heartbeat, settings, deliver)

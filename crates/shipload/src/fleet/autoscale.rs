@@ -80,9 +80,9 @@ async fn look(engine: &Engine, args: &Args, past: &mut BTreeMap<String, Past>) -
                 measured.requests = Some(more / when.elapsed().as_secs_f64().max(0.001) / tasks);
             }
         }
-        let since_ms = past.changed.map_or(u64::MAX, |when| {
-            u64::try_from(when.elapsed().as_millis()).unwrap_or(u64::MAX)
-        });
+        let since_ms = past
+            .changed
+            .map_or(u64::MAX, |when| u64::try_from(when.elapsed().as_millis()).unwrap_or(u64::MAX));
         let Some(wish) = wish(&policy, now, &measured, since_ms) else { continue };
         let line = format!("{}: {now} -> {}: {}", service.name, wish.replicas, wish.why);
         if args.dry_run {

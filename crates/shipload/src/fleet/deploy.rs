@@ -44,7 +44,8 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     if args.local_images {
         docker.args(["--resolve-image", "never"]);
     }
-    let status = docker.arg(&args.stack).status().context("cannot run docker, whose client reads stack files")?;
+    let status =
+        docker.arg(&args.stack).status().context("cannot run docker, whose client reads stack files")?;
     if !status.success() {
         bail!("Docker did not take {}; what ran before runs on", args.file.display());
     }

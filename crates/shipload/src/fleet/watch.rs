@@ -40,10 +40,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NETWORK")]
     network: Vec<String>,
     /// The network of real Aerospike images, which are introduced to each other; none are without it
-    #[arg(long, env = "AEROSPIKE_NETWORK_NAME", default_value = "", hide_default_value = true, value_name = "NETWORK")]
+    #[arg(
+        long,
+        env = "AEROSPIKE_NETWORK_NAME",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NETWORK"
+    )]
     aerospike_network: String,
     /// Only those whose label com.aerospike.cluster has this value
-    #[arg(long, env = "AEROSPIKE_CLUSTER_NAME", default_value = "", hide_default_value = true, value_name = "NAME")]
+    #[arg(
+        long,
+        env = "AEROSPIKE_CLUSTER_NAME",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME"
+    )]
     aerospike_cluster: String,
     /// Their port for heartbeats
     #[arg(long, env = "AEROSPIKE_MESH_PORT", default_value_t = 3002, value_name = "PORT")]
@@ -79,7 +91,9 @@ fn front(args: &Args) -> Result<Front> {
         bail!("--bind: allowed is ADDRESS:PORT, such as *:80");
     }
     if args.statistics == STATISTICS {
-        eprintln!("/haproxy?stats has the well-known password of the example; choose another with --statistics");
+        eprintln!(
+            "/haproxy?stats has the well-known password of the example; choose another with --statistics"
+        );
     }
     let balancer = Balancer {
         program: PathBuf::from(&args.haproxy),
