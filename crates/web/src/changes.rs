@@ -10,7 +10,7 @@
 use crate::Web;
 use crate::command::{self, Projection, Record};
 use crate::extract::{InSet, Params};
-use crate::info;
+use crate::hub::{EVERY, Heard};
 use crate::key::{RecordKey, segment};
 use crate::problem::Problem;
 use crate::records::NodeId;
@@ -28,10 +28,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
-/// How often nodes are asked.
-const EVERY: Duration = Duration::from_millis(100);
-/// How long a node is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Records that are read at once.
 const AT_ONCE: usize = 64;
 /// Steps that may wait for a slow reader; then nodes are not asked.
@@ -109,33 +105,26 @@ impl Follower {
         if self.next.len() < before {
             step.missed = Some("a node is gone");
         }
+        web.hub.keep(&members);
         for node in members {
-            let since = self.next.get(&node).map(|next| format!(";since={next}")).unwrap_or_default();
-            let command = format!("shipload-changes:namespace={}{since}", self.namespace);
+            let since = self.next.get(&node).copied();
             // One that does not answer in time is asked again in the next round, from the same place.
-            let asked = tokio::time::timeout(PATIENCE, info::ask(web, node, command)).await;
-            let Ok(Ok(answer)) = asked else { continue };
-            if since.is_empty() && self.begun {
+            let Some(heard) = web.hub.hear(web, node, &self.namespace, since).await else { continue };
+            if since.is_none() && self.begun {
                 step.missed = Some("a node has joined");
             }
-            self.read(node, &answer, &mut step);
+            self.take(node, &heard, &mut step);
         }
         self.begun = true;
         step
     }
 
-    fn read(&mut self, node: NodeId, answer: &str, step: &mut Step) {
-        let mut rows = answer.split(';');
-        for row in rows.by_ref().take(2) {
-            match row.split_once('=') {
-                Some(("next", next)) => {
-                    self.next.insert(node, next.parse().unwrap_or(0));
-                }
-                Some(("missed", "true")) => step.missed = Some("it was too much or too long ago"),
-                Some(_) | None => {}
-            }
+    fn take(&mut self, node: NodeId, heard: &Heard, step: &mut Step) {
+        self.next.insert(node, heard.next);
+        if heard.missed {
+            step.missed = Some("it was too much or too long ago");
         }
-        step.changes.extend(rows.filter_map(|row| self.change(row)));
+        step.changes.extend(heard.rows.iter().filter_map(|row| self.change(row)));
     }
 
     fn change(&self, row: &str) -> Option<Change> {
@@ -288,7 +277,7 @@ fn named(key: &RecordKey) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Follower, Step};
+    use super::{Follower, Heard, Step};
     use crate::records::NodeId;
 
     #[test]
@@ -296,14 +285,16 @@ mod tests {
         let mut follower = Follower::new("test", "demo", None).expect("from now");
         let mut step = Step::default();
         let digest = "3bd475bd0c73f210b67ea83793300eeae576285d";
-        let answer = format!("next=7;missed=false;put:{digest}:ZGVtbw==:3:a2V5;gone:{digest}:b3RoZXI=:0:");
-        follower.read(NodeId(5), &answer, &mut step);
+        let rows = [format!("put:{digest}:ZGVtbw==:3:a2V5"), format!("gone:{digest}:b3RoZXI=:0:")];
+        let heard =
+            Heard { rows: rows.iter().map(|row| row.as_str().into()).collect(), next: 7, missed: false };
+        follower.take(NodeId(5), &heard, &mut step);
         assert_eq!(step.changes.len(), 1, "another set's change is left out");
         assert_eq!(step.changes[0].key.user_key, Some((3, b"key".to_vec())));
         assert!(step.missed.is_none());
         let again = Follower::new("test", "demo", Some(&follower.cursor())).expect("its own cursor");
         assert_eq!(again.next, follower.next);
-        follower.read(NodeId(5), "next=9;missed=true", &mut step);
+        follower.take(NodeId(5), &Heard { rows: Vec::new(), next: 9, missed: true }, &mut step);
         assert!(step.missed.is_some());
         assert!(Follower::new("test", "demo", Some("%")).is_err());
     }

@@ -15,6 +15,7 @@ pub mod etag;
 pub mod extract;
 pub mod filter;
 pub mod history;
+pub mod hub;
 pub mod info;
 pub mod jobs;
 pub mod json;
@@ -59,9 +60,9 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             cors_origins: Vec::new(),
-            connections_max: 1024,
+            connections_max: 2048,
             requests_max: 256,
-            streams_max: 256,
+            streams_max: 1024,
             body_max: 16 << 20,
         }
     }
@@ -76,6 +77,8 @@ pub struct Web {
     pub settings: Arc<Settings>,
     /// Past figures of the cluster.
     pub history: Arc<History>,
+    /// What nodes say of changes.
+    pub hub: Arc<hub::Hub>,
     /// Requests that may be answered now.
     places: Arc<Semaphore>,
     /// Streams that may be open.
@@ -94,6 +97,13 @@ impl Web {
     pub fn new(records: Arc<dyn Records>, settings: Settings) -> Web {
         let places = Arc::new(Semaphore::new(settings.requests_max));
         let streams = Arc::new(Semaphore::new(settings.streams_max));
-        Web { records, settings: Arc::new(settings), history: Arc::default(), places, streams }
+        Web {
+            records,
+            settings: Arc::new(settings),
+            history: Arc::default(),
+            hub: Arc::default(),
+            places,
+            streams,
+        }
     }
 }

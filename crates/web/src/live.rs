@@ -11,6 +11,7 @@
 use crate::Web;
 use crate::changes::{Events, Follower, Step, known, sse, stream_place};
 use crate::extract::{InSet, Params};
+use crate::hub::EVERY;
 use crate::problem::Problem;
 use crate::schema::RecordView;
 use crate::select::Standing;
@@ -23,7 +24,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
-const EVERY: Duration = Duration::from_millis(100);
 const AT_LEAST: Duration = Duration::from_millis(200);
 const ALIVE: Duration = Duration::from_secs(15);
 const AHEAD: usize = 16;
