@@ -36,6 +36,9 @@ pub struct Call {
     pub about: String,
 }
 
+/// Cluster and address of each node that runs now, by name.
+type Seen = BTreeMap<String, (String, IpAddr)>;
+
 #[derive(Debug)]
 struct Member {
     cluster: String,
@@ -105,7 +108,7 @@ impl Introducer {
         }
     }
 
-    fn sift(&self, containers: &[Container]) -> (BTreeMap<String, (String, IpAddr)>, Vec<(String, String)>) {
+    fn sift(&self, containers: &[Container]) -> (Seen, Vec<(String, String)>) {
         let Settings { cluster, network, .. } = &self.settings;
         let mut skipped = Vec::new();
         let mut seen = BTreeMap::new();
@@ -123,7 +126,7 @@ impl Introducer {
     }
 
     /// Who is gone, or came back with another address, is told to all that stay.
-    fn forget(&mut self, seen: &BTreeMap<String, (String, IpAddr)>) -> Vec<Call> {
+    fn forget(&mut self, seen: &Seen) -> Vec<Call> {
         let stays = |name: &str, member: &Member| {
             seen.get(name).is_some_and(|(cluster, ip)| *ip == member.ip && *cluster == member.cluster)
         };

@@ -70,7 +70,8 @@ fn several(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<(
         let app = "shipload:dev counter --host shopdb";
         docker.line(&format!("run -d --name other {plain} --label interlock.domain=other.example --label interlock.port=5000 {app}"))?;
         docker.line(&format!("run -d --name orphan {plain} --label shipload.port=5000 {app}"))?;
-        docker.line(&format!("run -d --name torn {plain} --label shipload.host=x.example --label shipload.port=1 --label interlock.port=2 {app}"))?;
+        let torn = "--label shipload.host=x.example --label shipload.port=1 --label interlock.port=2";
+        docker.line(&format!("run -d --name torn {plain} {torn} {app}"))?;
         let took = up(balancer, 2)?;
         docker.line(&format!("run -d --name rival {plain} --label shipload.host=prod.awesome-counter.com --label shipload.port=5000 {app}"))?;
         let (_, _) = wait::until("hosts are told apart", PATIENCE, || {
@@ -167,13 +168,18 @@ fn restart(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Re
         engines.get_mut(0)?.switch_on()?;
         engines.get(0)?.wait_ready()?;
         let took = up(balancer, 3)?;
-        let answer = once_as(balancer, "prod.awesome-counter.com", "/", &[])?;
+        let (_, counts) = wait::until("the page counts", PATIENCE, || {
+            match once_as(balancer, "prod.awesome-counter.com", "/", &[])? {
+                answer if answer.status == 200 => Ok(()),
+                answer => bail!("{} {}", answer.status, answer.body.trim()),
+            }
+        })?;
         Ok((
             (),
             format!(
-                "3 pages up {} ms after the engine, the page answers {}",
+                "3 pages up {} ms after the engine, counting {} ms later",
                 took.as_millis(),
-                answer.status
+                counts.as_millis()
             ),
         ))
     })

@@ -86,18 +86,14 @@ impl Engine {
     }
 
     pub(super) fn trouble(&self, error: &bollard::errors::Error) -> EngineError {
-        match error {
-            bollard::errors::Error::DockerResponseServerError { status_code: 406 | 503, .. } => {
-                EngineError::NoManager(self.host.clone())
-            }
-            bollard::errors::Error::DockerResponseServerError { message, .. } => {
-                EngineError::Refused { host: self.host.clone(), why: message.clone() }
-            }
-            other => {
-                let why = deepest(other);
-                EngineError::Unreachable { host: self.host.clone(), advice: advice(&self.host, &why), why }
-            }
+        if let bollard::errors::Error::DockerResponseServerError { status_code, message } = error {
+            return match status_code {
+                406 | 503 => EngineError::NoManager(self.host.clone()),
+                _ => EngineError::Refused { host: self.host.clone(), why: message.clone() },
+            };
         }
+        let why = deepest(error);
+        EngineError::Unreachable { host: self.host.clone(), advice: advice(&self.host, &why), why }
     }
 }
 

@@ -71,12 +71,19 @@ fn front(text: &mut String, settings: &Settings, desired: &Desired) {
         settings.statistics
     );
     // The longest path comes first, and a name before a pattern.
-    let mut rules: Vec<(std::cmp::Reverse<usize>, bool, &str, &str, &str, bool)> = Vec::new();
+    let mut rules = Vec::new();
     for (name, backend) in &desired.backends {
         let route = &backend.route;
         for host in &route.hosts {
             let length = std::cmp::Reverse(route.path.len());
-            rules.push((length, host.starts_with("*."), host, &route.path, name, route.https_only));
+            rules.push((
+                length,
+                host.starts_with("*."),
+                host.as_str(),
+                route.path.as_str(),
+                name.as_str(),
+                route.https_only,
+            ));
         }
     }
     rules.sort();

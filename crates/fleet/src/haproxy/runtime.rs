@@ -1,7 +1,6 @@
 //! Commands to a running HAProxy over its socket: one connection for each, as it wants them.
 
 use crate::route::{Action, Proxy, Server};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -122,10 +121,7 @@ fn parse(text: &str) -> Result<Proxy, RuntimeError> {
                 let Ok(address) = cell(address).parse() else { continue };
                 let enabled = !["DRAIN", "MAINT"].iter().any(|state| cell(status).starts_with(state));
                 let server = Server { address, enabled, sessions: cell(sessions).parse().unwrap_or(0) };
-                proxy
-                    .entry(cell(backend).to_owned())
-                    .or_insert_with(BTreeMap::new)
-                    .insert(name.to_owned(), server);
+                proxy.entry(cell(backend).to_owned()).or_default().insert(name.to_owned(), server);
             }
         }
     }

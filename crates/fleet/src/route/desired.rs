@@ -81,7 +81,7 @@ pub fn desire(containers: &[Container], proxy: &BTreeSet<String>, owners: &mut O
             Reading::Wrong(why) => desired.skipped.push(skip(why)),
             Reading::Wanted(route, notes) => {
                 desired.notes.extend(notes.into_iter().map(skip));
-                match claim(container, *route, proxy, &mut claims) {
+                match claim(container, &route, proxy, &mut claims) {
                     Ok(()) => {}
                     Err(why) => desired.skipped.push(skip(why)),
                 }
@@ -95,16 +95,16 @@ pub fn desire(containers: &[Container], proxy: &BTreeSet<String>, owners: &mut O
 
 fn claim(
     container: &Container,
-    route: Route,
+    route: &Route,
     proxy: &BTreeSet<String>,
     claims: &mut BTreeMap<String, Backend>,
 ) -> Result<(), String> {
-    let address = address(container, &route, proxy)?;
+    let address = address(container, route, proxy)?;
     let service = plain(&container.service());
     let backend = claims
         .entry(service.clone())
         .or_insert_with(|| Backend { route: route.clone(), servers: BTreeMap::new() });
-    if backend.route != route {
+    if backend.route != *route {
         return Err(format!("its labels differ from those of the other replicas of {service}"));
     }
     backend.servers.insert(plain(&container.name), address);

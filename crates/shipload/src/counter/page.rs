@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerospike::{Bin, Bins, Client, ClientPolicy, Host, Key, ReadPolicy, Value, WritePolicy};
 use anyhow::{Context, Result};
@@ -28,6 +28,10 @@ const HITS: &str = "hits";
 const SUMMARY: &str = "summary";
 /// The counter of all visits.
 const TOTAL_HITS: &str = "total_hits";
+
+/// How long a visitor is kept waiting for the first node.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The running page.
 pub(crate) struct Page {
@@ -72,7 +76,7 @@ impl Page {
     pub(crate) async fn stop(self) {
         // The server may have ended by itself; then nobody listens and nothing is left to stop.
         self.stop.send(()).ok();
-        let patience = std::time::Duration::from_millis(200);
+        let patience = Duration::from_millis(200);
         tokio::time::timeout(patience, self.server).await.ok();
         if let Some(client) = self.counter.client.get() {
             client.close().await.ok();
@@ -126,6 +130,11 @@ fn now_ms() -> i64 {
 }
 
 async fn page(State(counter): State<Arc<Counter>>) -> (StatusCode, String) {
+    // Load balancers may send visitors before their first look at a new page.
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while counter.client.get().is_none() && tokio::time::Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+    }
     let visited = match counter.client.get() {
         Some(client) => counter.visit(client).await.map_err(|error| error.to_string()),
         None => Err("no node was reached yet".to_owned()),

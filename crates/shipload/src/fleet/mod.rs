@@ -80,6 +80,7 @@ pub(crate) fn run(command: Fleet) -> Result<ExitCode> {
 }
 
 /// Says a step to whoever waits.
+#[expect(clippy::needless_pass_by_value, reason = "steps are told as texts of their own")]
 fn tell(text: String) {
     eprintln!("{text}");
 }
