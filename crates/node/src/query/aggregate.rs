@@ -198,7 +198,7 @@ impl Aggregate {
         if !reading.is_there() {
             return Err(Failure::Gone);
         }
-        if !self.walk.foreign(&stripe).is_empty() {
+        if !self.walk.foreign(&stripe, &namespace.holdings).is_empty() {
             return Err(Failure::Elsewhere);
         }
         let mut bytes = 0;

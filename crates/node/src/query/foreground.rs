@@ -210,7 +210,7 @@ impl Foreground {
         if !reading.is_there() {
             return Looked::Gone;
         }
-        let foreign = self.walk.foreign(&stripe);
+        let foreign = self.walk.foreign(&stripe, &slice.namespace.holdings);
         if !foreign.is_empty() {
             // The client goes on with these at the node that masters them now, after the last record it got.
             foreign.iter().for_each(|partition| unavailable(slice.out, *partition));

@@ -2,7 +2,7 @@
 
 use super::index_walk::{Entries, IndexReading, IndexWalk};
 use super::selection::Selection;
-use crate::cluster::Shard;
+use crate::cluster::{Holdings, Shard};
 use crate::namespace::Namespace;
 use crate::sindex::{Index, SET_KEY};
 use shipload_store::{RecordRef, SetId, Stripe, stripe_of};
@@ -104,14 +104,18 @@ impl Walk {
         }
     }
 
-    /// The partitions of the present part that this node does not serve (any more).
-    pub(crate) fn foreign(&self, shard: &Shard) -> Vec<PartitionId> {
+    /// The partitions of the present part that can't be read here (any more): this node neither masters them nor
+    /// holds a full copy. A full copy has all that was acknowledged, and clients may prefer it: another replica policy
+    /// than the master's, or a node of their rack.
+    pub(crate) fn foreign(&self, shard: &Shard, holdings: &Holdings) -> Vec<PartitionId> {
+        let is_foreign =
+            |partition: &PartitionId| !shard.serves(*partition) && !holdings.is_full(*partition);
         match self {
             Walk::Primary(walk) => {
                 let present = walk.todo.front().map(|(partition, _)| *partition);
-                present.into_iter().filter(|partition| !shard.serves(*partition)).collect()
+                present.into_iter().filter(is_foreign).collect()
             }
-            Walk::Index(walk) => walk.partitions().filter(|partition| !shard.serves(*partition)).collect(),
+            Walk::Index(walk) => walk.partitions().filter(is_foreign).collect(),
         }
     }
 
