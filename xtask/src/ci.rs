@@ -45,7 +45,7 @@ const STEPS: [Step; 23] = [
     Step { name: "conform", words: &["xtask", "conform"] },
     Step {
         name: "conform 3 nodes",
-        words: &["xtask", "conform", "--nodes", "3"],
+        words: &["xtask", "conform", "--nodes", "3", "src::cluster", "client", "src::scan", "src::query"],
     },
     Step { name: "sim", words: &["xtask", "sim", "--seeds", "200"] },
     Step { name: "drills", words: &["xtask", "drill"] },
