@@ -51,15 +51,17 @@ fn kernel_ipvs() -> Finding {
 }
 
 fn kernel_esp() -> Finding {
-    let crypto = std::fs::read_to_string("/proc/net/xfrm_stat").is_ok();
-    if crypto {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let lists = ["modules.dep", "modules.builtin"];
+    let known = |list| {
+        let path = format!("/lib/modules/{}/{list}", release.trim());
+        std::fs::read_to_string(path).is_ok_and(|text| text.contains("/esp4.ko"))
+    };
+    if std::path::Path::new("/sys/module/esp4").exists() || lists.into_iter().any(known) {
         return finding("kernel: ESP", Verdict::Fine, "there");
     }
-    finding(
-        "kernel: ESP",
-        Verdict::Limited,
-        "not there: overlay networks with `--opt encrypted` carry nothing; leave the option out",
-    )
+    let text = "not found: overlay networks with `--opt encrypted` may carry nothing; leave the option out";
+    finding("kernel: ESP", Verdict::Limited, text)
 }
 
 fn memory_limit() -> Finding {

@@ -15,10 +15,10 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug, Error)]
 pub enum SizeError {
     /// The engine.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
     /// The nodes.
-    #[error("{0}")]
+    #[error(transparent)]
     Status(#[from] StatusError),
     /// It would lose records or can't be placed.
     #[error("{0}")]

@@ -10,7 +10,7 @@ const PROGRAM: &str = "/shipload";
 #[derive(Debug, Error)]
 pub enum StatusError {
     /// The engine.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
     /// Nobody here can ask.
     #[error(

@@ -26,13 +26,13 @@ const SOON: Duration = Duration::from_millis(300);
 #[derive(Debug, Error)]
 pub enum WatchError {
     /// The engine.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
     /// The load balancer's program or file.
-    #[error("{0}")]
+    #[error(transparent)]
     Process(#[from] ProcessError),
     /// The running load balancer.
-    #[error("{0}")]
+    #[error(transparent)]
     Runtime(#[from] RuntimeError),
 }
 
