@@ -1,0 +1,34 @@
+//! The doors in a process of their own, beside a node: for trying things out.
+//!
+//! `door NODE_ADDRESS HTTP_ADDRESS [PG_ADDRESS]`, each `HOST:PORT`.
+
+use shipload_sql::records::{Records, Tcp};
+use shipload_sql::system::Identity;
+use shipload_sql::{Sql, http};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (Some(node), Some(http)) = (args.first(), args.get(1)) else {
+        return Err("door NODE_ADDRESS HTTP_ADDRESS [PG_ADDRESS]".into());
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let records = Records::new(Arc::new(Tcp::new(node.clone())));
+        let identity = Identity { http: http.clone(), pg_port: 0 };
+        #[cfg(feature = "engine")]
+        let engine = Some(shipload_sql::engine::start()?);
+        #[cfg(not(feature = "engine"))]
+        let engine = None;
+        let sql = Arc::new(Sql::new(records, identity, engine));
+        #[cfg(feature = "engine")]
+        if let Some(pg) = args.get(2) {
+            let listener = TcpListener::bind(pg).await?;
+            tokio::spawn(shipload_sql::pg::serve(Arc::clone(&sql), listener));
+        }
+        let listener = TcpListener::bind(http).await?;
+        http::serve(sql, listener).await?;
+        Ok(())
+    })
+}

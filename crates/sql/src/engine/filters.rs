@@ -1,0 +1,121 @@
+//! The engine's conditions as filters of the record protocol.
+
+use crate::catalog::Table;
+use crate::execute::push;
+use crate::value::Value;
+use crate::value::cast::cast;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+const EQUAL: i64 = 1;
+const GREATER: i64 = 3;
+const GREATER_OR_EQUAL: i64 = 4;
+const LESS: i64 = 5;
+const LESS_OR_EQUAL: i64 = 6;
+
+/// A filter that holds at least where the condition holds; none when nothing can be said.
+pub(super) fn pack(table: &Table, condition: &Expr) -> Option<Vec<u8>> {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            match (pack(table, left), pack(table, right)) {
+                (Some(left), Some(right)) => Some(push::both(left, right)),
+                (one, other) => one.or(other),
+            }
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Some(push::either(pack(table, left)?, pack(table, right)?))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let code = match op {
+                Operator::Eq => EQUAL,
+                Operator::Gt => GREATER,
+                Operator::GtEq => GREATER_OR_EQUAL,
+                Operator::Lt => LESS,
+                Operator::LtEq => LESS_OR_EQUAL,
+                _ => return None,
+            };
+            match (column(left), column(right)) {
+                (Some(name), None) => push::compare(table, &[name], code, &constant(right)?),
+                (None, Some(name)) => push::compare(table, &[name], mirrored(code), &constant(left)?),
+                _ => None,
+            }
+        }
+        Expr::Between(between) if !between.negated => {
+            let path = [column(&between.expr)?];
+            let low = push::compare(table, &path, GREATER_OR_EQUAL, &constant(&between.low)?)?;
+            let high = push::compare(table, &path, LESS_OR_EQUAL, &constant(&between.high)?)?;
+            Some(push::both(low, high))
+        }
+        Expr::InList(list) if !list.negated && list.list.len() <= 100 => {
+            let path = [column(&list.expr)?];
+            let all = list.list.iter().map(|item| push::compare(table, &path, EQUAL, &constant(item)?));
+            all.collect::<Option<Vec<_>>>()?.into_iter().reduce(push::either)
+        }
+        _ => None,
+    }
+}
+
+fn mirrored(code: i64) -> i64 {
+    match code {
+        GREATER => LESS,
+        GREATER_OR_EQUAL => LESS_OR_EQUAL,
+        LESS => GREATER,
+        LESS_OR_EQUAL => GREATER_OR_EQUAL,
+        other => other,
+    }
+}
+
+/// The only keys for which a condition can hold, for tables with a key of one column.
+pub(super) fn keys(table: &Table, condition: &Expr) -> Option<Vec<Value>> {
+    let [key] = table.key.as_slice() else { return None };
+    let ty = table.column(key).map(crate::catalog::Column::ty)?;
+    let items: Vec<Value> = match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (column(left), column(right))
+        {
+            (Some(name), None) if name == *key => vec![constant(right)?],
+            (None, Some(name)) if name == *key => vec![constant(left)?],
+            _ => return None,
+        },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            return keys(table, left).or_else(|| keys(table, right));
+        }
+        Expr::InList(list) if !list.negated && column(&list.expr)? == *key => {
+            list.list.iter().map(constant).collect::<Option<_>>()?
+        }
+        _ => return None,
+    };
+    let mut keys: Vec<Value> = Vec::new();
+    for item in items {
+        let fitted = cast(item, &ty).ok()?;
+        // Each record once, however often its key is named.
+        if !fitted.is_null() && !keys.contains(&fitted) {
+            keys.push(fitted);
+        }
+    }
+    Some(keys)
+}
+
+fn column(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Column(column) => Some(column.name.clone()),
+        _ => None,
+    }
+}
+
+fn constant(expr: &Expr) -> Option<Value> {
+    let Expr::Literal(value, _) = expr else { return None };
+    Some(match value {
+        ScalarValue::Boolean(Some(value)) => Value::Bool(*value),
+        ScalarValue::Int8(Some(number)) => Value::Int((*number).into()),
+        ScalarValue::Int16(Some(number)) => Value::Int((*number).into()),
+        ScalarValue::Int32(Some(number)) => Value::Int((*number).into()),
+        ScalarValue::Int64(Some(number)) | ScalarValue::TimestampMillisecond(Some(number), _) => {
+            Value::Int(*number)
+        }
+        ScalarValue::Float64(Some(number)) => Value::Double(*number),
+        ScalarValue::Utf8(Some(text))
+        | ScalarValue::Utf8View(Some(text))
+        | ScalarValue::LargeUtf8(Some(text)) => Value::text(text),
+        _ => return None,
+    })
+}

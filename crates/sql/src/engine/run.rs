@@ -1,0 +1,159 @@
+//! A query from its text to its rows.
+
+use super::arrow::{type_of, values};
+use super::rewrite::{Rewritten, rewrite};
+use super::tables::resolve;
+use super::{functions, wrong};
+use crate::engine_door::{Engine, Query};
+use crate::error::{Kind, Result, SqlError};
+use crate::execute::{RowSet, Sql};
+use crate::types::Type;
+use crate::value::Value;
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::Schema;
+use datafusion::catalog::CatalogProviderList;
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
+};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement as EngineStatement;
+use futures::StreamExt as _;
+use sqlparser::ast::Statement as Stock;
+use std::sync::Arc;
+
+/// Bytes that the work of one query may hold before it spills or fails.
+const WORK_MAX: usize = 256 << 20;
+/// Bytes of columns that one answer may have.
+const ANSWER_MAX: usize = 256 << 20;
+const CATALOG: &str = "crate";
+const SCHEMA: &str = "doc";
+
+/// The engine.
+struct DataFusion {
+    state: SessionState,
+    streams: usize,
+}
+
+/// Starts the engine.
+///
+/// # Errors
+/// When its parts do not fit together.
+pub fn start() -> Result<Arc<dyn Engine>> {
+    let streams = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 16);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(streams)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let options = config.options_mut();
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.default_null_ordering = "nulls_max".to_owned();
+    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    functions::register(&mut state).map_err(wrong::from_engine)?;
+    Ok(Arc::new(DataFusion { state, streams }))
+}
+
+#[async_trait]
+impl Engine for DataFusion {
+    async fn query(&self, sql: &Sql, query: Query<'_>) -> Result<RowSet> {
+        let (context, plan, rewritten) = self.plan(sql, &query).await?;
+        let physical = physical(&context, &plan).await?;
+        collect(&context, physical, &rewritten).await
+    }
+
+    async fn describe(&self, sql: &Sql, query: Query<'_>) -> Result<Vec<(String, Type)>> {
+        let (_, plan, rewritten) = self.plan(sql, &query).await?;
+        Ok(titled(plan.schema().as_arrow(), &rewritten))
+    }
+
+    async fn explain(&self, sql: &Sql, query: Query<'_>, analyze: bool, verbose: bool) -> Result<RowSet> {
+        let (context, plan, rewritten) = self.plan(sql, &query).await?;
+        let physical = physical(&context, &plan).await?;
+        let text = if analyze {
+            collect(&context, Arc::clone(&physical), &rewritten).await?;
+            DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(verbose).to_string()
+        } else if verbose {
+            let logical = plan.display_indent().to_string();
+            format!("{logical}\n{}", DisplayableExecutionPlan::new(physical.as_ref()).indent(true))
+        } else {
+            DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string()
+        };
+        let rows = text.lines().map(|line| vec![Value::text(line)]).collect();
+        Ok(RowSet { columns: vec![("QUERY PLAN".to_owned(), Type::Text)], rows })
+    }
+}
+
+impl DataFusion {
+    async fn plan(&self, sql: &Sql, query: &Query<'_>) -> Result<(SessionContext, LogicalPlan, Rewritten)> {
+        let mut ast = query.query.clone();
+        let mut rewritten = rewrite(&mut ast, query.session, query.args)?;
+        let streams = u16::try_from(self.streams).unwrap_or(1);
+        let tables = resolve(sql, query.session, &mut ast, &mut rewritten, streams).await?;
+        let schema = MemorySchemaProvider::new();
+        for (name, table) in tables {
+            schema.register_table(name, table).map_err(wrong::from_engine)?;
+        }
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(wrong::from_engine)?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(WORK_MAX)));
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_runtime_env(runtime.build_arc().map_err(wrong::from_engine)?)
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
+        let statement = EngineStatement::Statement(Box::new(Stock::Query(Box::new(ast))));
+        let plan = state.statement_to_plan(statement).await.map_err(wrong::from_engine)?;
+        Ok((SessionContext::new_with_state(state), plan, rewritten))
+    }
+}
+
+async fn physical(context: &SessionContext, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    context.state().create_physical_plan(plan).await.map_err(wrong::from_engine)
+}
+
+/// Runs a plan and takes its rows.
+async fn collect(
+    context: &SessionContext,
+    plan: Arc<dyn ExecutionPlan>,
+    rewritten: &Rewritten,
+) -> Result<RowSet> {
+    let columns = titled(&plan.schema(), rewritten);
+    let mut stream = execute_stream(plan, context.task_ctx()).map_err(wrong::from_engine)?;
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    let mut size = 0usize;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(wrong::from_engine)?;
+        size = size.saturating_add(batch.get_array_memory_size());
+        if size > ANSWER_MAX {
+            let message = format!("the answer has more than {ANSWER_MAX} bytes; a LIMIT makes it smaller");
+            return Err(SqlError::new(Kind::QueryFailed, message));
+        }
+        let mut made: Vec<std::vec::IntoIter<Value>> = Vec::with_capacity(columns.len());
+        for (array, (_, ty)) in batch.columns().iter().zip(&columns) {
+            made.push(values(array, ty)?.into_iter());
+        }
+        for _ in 0..batch.num_rows() {
+            rows.push(made.iter_mut().map(|column| column.next().unwrap_or_default()).collect());
+        }
+    }
+    Ok(RowSet { columns, rows })
+}
+
+/// The columns of a result, with the titles that clients expect.
+fn titled(schema: &Schema, rewritten: &Rewritten) -> Vec<(String, Type)> {
+    let title = |name: &String| {
+        rewritten
+            .titles
+            .iter()
+            .find(|(made, _)| made == name)
+            .map_or_else(|| name.clone(), |(_, title)| title.clone())
+    };
+    schema.fields().iter().map(|field| (title(field.name()), type_of(field))).collect()
+}

@@ -1,0 +1,19 @@
+//! Statements, run.
+
+mod ddl;
+mod definition;
+pub mod eval;
+mod functions;
+mod insert;
+mod key;
+mod like;
+mod modify;
+mod point;
+pub mod push;
+mod row;
+mod run;
+mod set;
+mod show;
+
+pub(crate) use insert::moment_of as eval_moment;
+pub use run::{BulkOutcome, Call, Outcome, RowSet, Sql};

@@ -1,0 +1,189 @@
+//! Conditions as filter expressions of the record protocol, so that nodes leave out what does not match.
+//!
+//! What is pushed may let through too much, never too little: the condition is looked at again above.
+
+use crate::catalog::{Column, Table, bin_name};
+use crate::front::path_of;
+use crate::types::Type;
+use crate::value::Value;
+use crate::value::cast::cast;
+use shipload_value::msgpack::writer;
+use sqlparser::ast::{BinaryOperator as Op, Expr, Value as AstValue};
+
+const EQUAL: i64 = 1;
+const GREATER: i64 = 3;
+const GREATER_OR_EQUAL: i64 = 4;
+const LESS: i64 = 5;
+const LESS_OR_EQUAL: i64 = 6;
+const AND: i64 = 16;
+const OR: i64 = 17;
+const BIN: i64 = 81;
+
+/// A filter that holds at least where the condition holds; empty when nothing can be said.
+#[must_use]
+pub fn filter(table: &Table, condition: &Expr, args: &[Value]) -> Vec<u8> {
+    pack(table, condition, args).unwrap_or_default()
+}
+
+fn pack(table: &Table, condition: &Expr, args: &[Value]) -> Option<Vec<u8>> {
+    match condition {
+        Expr::Nested(inner) => pack(table, inner, args),
+        Expr::BinaryOp { left, op: Op::And, right } => {
+            match (pack(table, left, args), pack(table, right, args)) {
+                (Some(left), Some(right)) => Some(call(AND, &[left, right])),
+                (one, other) => one.or(other),
+            }
+        }
+        Expr::BinaryOp { left, op: Op::Or, right } => {
+            Some(call(OR, &[pack(table, left, args)?, pack(table, right, args)?]))
+        }
+        Expr::BinaryOp { left, op, right } => {
+            let code = code_of(op)?;
+            match (path_of(left), path_of(right)) {
+                (Some(path), None) => compare(table, &path, code, &constant(right, args)?),
+                (None, Some(path)) => compare(table, &path, mirrored(code), &constant(left, args)?),
+                _ => None,
+            }
+        }
+        Expr::Between { expr, negated: false, low, high } => {
+            let path = path_of(expr)?;
+            let low = compare(table, &path, GREATER_OR_EQUAL, &constant(low, args)?)?;
+            let high = compare(table, &path, LESS_OR_EQUAL, &constant(high, args)?)?;
+            Some(call(AND, &[low, high]))
+        }
+        Expr::InList { expr, list, negated: false } if list.len() <= 100 => {
+            let path = path_of(expr)?;
+            let one = |item| compare(table, &path, EQUAL, &constant(item, args)?);
+            let mut all = list.iter().map(one).collect::<Option<Vec<_>>>()?;
+            if all.len() == 1 { all.pop() } else { Some(call(OR, &all)) }
+        }
+        _ => None,
+    }
+}
+
+fn constant(expr: &Expr, args: &[Value]) -> Option<Value> {
+    match expr {
+        Expr::Nested(inner) => constant(inner, args),
+        Expr::Value(value) => match &value.value {
+            AstValue::Placeholder(name) => {
+                args.get(name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?).cloned()
+            }
+            AstValue::SingleQuotedString(text) => Some(Value::text(text)),
+            AstValue::Number(digits, _) => super::eval::number(digits).ok(),
+            AstValue::Boolean(value) => Some(Value::Bool(*value)),
+            _ => None,
+        },
+        Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr } => match constant(expr, args)? {
+            Value::Int(number) => number.checked_neg().map(Value::Int),
+            Value::Double(number) => Some(Value::Double(-number)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn code_of(op: &Op) -> Option<i64> {
+    Some(match op {
+        Op::Eq => EQUAL,
+        Op::Gt => GREATER,
+        Op::GtEq => GREATER_OR_EQUAL,
+        Op::Lt => LESS,
+        Op::LtEq => LESS_OR_EQUAL,
+        _ => return None,
+    })
+}
+
+fn mirrored(code: i64) -> i64 {
+    match code {
+        GREATER => LESS,
+        GREATER_OR_EQUAL => LESS_OR_EQUAL,
+        LESS => GREATER,
+        LESS_OR_EQUAL => GREATER_OR_EQUAL,
+        other => other,
+    }
+}
+
+/// A comparison of a declared column with a value of its type.
+pub(crate) fn compare(table: &Table, path: &[String], code: i64, value: &Value) -> Option<Vec<u8>> {
+    let [name] = path else { return None };
+    // Records of the other doors may have their key only as the key.
+    if table.discovered || table.key.contains(name) || value.is_null() {
+        return None;
+    }
+    let ty = table.column(name).map(Column::ty)?;
+    let kind = match &ty {
+        ty if ty.is_whole() => 2,
+        Type::Text | Type::Varchar(_) => 3,
+        Type::Double => 7,
+        Type::Bool if code == EQUAL => 1,
+        _ => return None,
+    };
+    let fitted = cast(value.clone(), &ty).ok()?;
+    // 1.5 is between two whole numbers.
+    if !matches!(value, Value::Text(_)) && value.compare(&fitted) != Some(std::cmp::Ordering::Equal) {
+        return None;
+    }
+    let mut bin = Vec::new();
+    writer::array_head(&mut bin, 3);
+    writer::int(&mut bin, BIN);
+    writer::int(&mut bin, kind);
+    writer::bytes(&mut bin, bin_name(name).as_bytes());
+    Some(call(code, &[bin, crate::value::particle::packed(&fitted)]))
+}
+
+/// Both must hold.
+pub(crate) fn both(left: Vec<u8>, right: Vec<u8>) -> Vec<u8> {
+    match (left.is_empty(), right.is_empty()) {
+        (true, _) => right,
+        (_, true) => left,
+        _ => call(AND, &[left, right]),
+    }
+}
+
+/// One of them must hold.
+pub(crate) fn either(left: Vec<u8>, right: Vec<u8>) -> Vec<u8> {
+    call(OR, &[left, right])
+}
+
+fn call(code: i64, operands: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    writer::array_head(&mut out, operands.len().saturating_add(1));
+    writer::int(&mut out, code);
+    operands.iter().for_each(|operand| out.extend_from_slice(operand));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+    use crate::catalog::{Column, Table};
+    use crate::front::parse_expr;
+    use crate::types::Type;
+    use shipload_value::expr::Program;
+
+    #[test]
+    fn what_is_pushed_compiles() {
+        let columns = vec![
+            Column::new("n", &Type::Int),
+            Column::new("t", &Type::Text),
+            Column::new("d", &Type::Double),
+        ];
+        let table = Table { columns, ..Table::default() };
+        let packed = |text: &str| filter(&table, &parse_expr(text).expect("parses"), &[]);
+        let pushed = [
+            "n = 5",
+            "n > 5 and t = 'x'",
+            "5 >= n or d < 1.5",
+            "n between 1 and 3",
+            "t in ('a', 'b')",
+            "n = '7'",
+        ];
+        for text in pushed {
+            assert!(Program::compile_filter(&packed(text)).is_ok(), "{text}");
+        }
+        for text in ["n = 1.5", "t like 'a%'", "n = 1 or t like 'x'", "n = null"] {
+            assert!(packed(text).is_empty(), "{text}");
+        }
+        assert_eq!(packed("n = 5 and t like 'a%'"), packed("n = 5"));
+    }
+}

@@ -1,0 +1,388 @@
+//! One statement from its text to its answer.
+
+use super::functions::Moment;
+use super::insert::moment_of;
+use crate::catalog::Catalogs;
+use crate::engine_door::{Engine, Query};
+use crate::error::{Kind, Result, SqlError};
+use crate::front::{Parsed, Statement, parse};
+use crate::jobs::{Job, Jobs, Running};
+use crate::records::Records;
+use crate::session::Session;
+use crate::system::Identity;
+use crate::types::Type;
+use crate::value::Value;
+use parking_lot::Mutex;
+use sqlparser::ast::{Query as AstQuery, Statement as Stock};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Statements that are kept parsed, by text.
+const KEPT_MAX: usize = 1024;
+/// Longer texts are not kept.
+const KEPT_TEXT_MAX: usize = 4096;
+
+/// Rows with the names and types of their columns.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RowSet {
+    /// Title and type.
+    pub columns: Vec<(String, Type)>,
+    /// Values in the columns' order.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// What a statement answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Rows.
+    Rows(RowSet),
+    /// A number of rows.
+    Count(i64),
+}
+
+/// How one row of a bulk request ended.
+pub type BulkOutcome = std::result::Result<i64, SqlError>;
+
+/// A statement under way.
+pub struct Call<'a> {
+    /// Its session.
+    pub session: &'a Session,
+    /// Its arguments.
+    pub args: &'a [Value],
+    /// Its job.
+    pub job: &'a Job,
+    /// Time and names for functions.
+    pub moment: Moment,
+}
+
+/// Everything that statements need.
+pub struct Sql {
+    /// The records of the cluster.
+    pub records: Records,
+    /// The catalogue of the cluster.
+    pub catalogs: Catalogs,
+    /// The statements of this node.
+    pub jobs: Jobs,
+    /// Who this node is.
+    pub identity: Identity,
+    /// Runs what the fast path does not know.
+    pub engine: Option<Arc<dyn Engine>>,
+    kept: Mutex<HashMap<String, Arc<Parsed>>>,
+}
+
+impl Sql {
+    /// Statements over these records. Without an engine only the fast path works.
+    #[must_use]
+    pub fn new(records: Records, identity: Identity, engine: Option<Arc<dyn Engine>>) -> Sql {
+        let catalogs = Catalogs::new(records.clone());
+        Sql { records, catalogs, jobs: Jobs::default(), identity, engine, kept: Mutex::default() }
+    }
+
+    /// Parses a statement, or finds it parsed.
+    ///
+    /// # Errors
+    /// For a text that is no statement.
+    pub fn parse(&self, text: &str) -> Result<Arc<Parsed>> {
+        if let Some(parsed) = self.kept.lock().get(text) {
+            return Ok(Arc::clone(parsed));
+        }
+        let parsed = Arc::new(parse(text)?);
+        let mut kept = self.kept.lock();
+        if text.len() <= KEPT_TEXT_MAX {
+            if kept.len() >= KEPT_MAX {
+                kept.clear();
+            }
+            kept.insert(text.to_owned(), Arc::clone(&parsed));
+        }
+        Ok(parsed)
+    }
+
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, or befell it.
+    pub async fn run(&self, session: &mut Session, text: &str, args: &[Value]) -> Result<Outcome> {
+        let parsed = self.parse(text)?;
+        self.run_parsed(session, &parsed, args).await
+    }
+
+    /// Runs a statement that was parsed before.
+    ///
+    /// # Errors
+    /// As [`Sql::run`].
+    pub async fn run_parsed(
+        &self,
+        session: &mut Session,
+        parsed: &Parsed,
+        args: &[Value],
+    ) -> Result<Outcome> {
+        let running = self.begin(session, parsed);
+        let limit = timeout_of(session);
+        let work = self.dispatch(session, parsed, args, &running.job);
+        let outcome = bounded(work, &running.job, limit).await;
+        self.jobs.end(&running.job, outcome.as_ref().err().map(ToString::to_string));
+        outcome
+    }
+
+    /// Runs a statement once for each list of arguments.
+    ///
+    /// # Errors
+    /// For a statement that has no place here; what befalls one list stands in its outcome.
+    pub async fn run_bulk(
+        &self,
+        session: &mut Session,
+        text: &str,
+        lists: &[Vec<Value>],
+    ) -> Result<Vec<BulkOutcome>> {
+        let parsed = self.parse(text)?;
+        let running = self.begin(session, &parsed);
+        let limit = timeout_of(session);
+        let work = self.bulk(session, &parsed, lists, &running.job);
+        let outcome = bounded(work, &running.job, limit).await;
+        self.jobs.end(&running.job, outcome.as_ref().err().map(ToString::to_string));
+        outcome
+    }
+
+    /// The columns of the rows that a statement will answer; none when it answers a number.
+    ///
+    /// # Errors
+    /// What is wrong with the statement.
+    pub async fn describe(
+        &self,
+        session: &Session,
+        parsed: &Parsed,
+        args: &[Value],
+    ) -> Result<Option<Vec<(String, Type)>>> {
+        let job =
+            Running::new(&self.jobs, self.jobs.begin(&session.user, &session.id, &parsed.text, "MANAGEMENT"));
+        let call = Call { session, args, job: &job.job, moment: moment_of(session) };
+        let described = match &parsed.statement {
+            Statement::Stock(stock) => match stock.as_ref() {
+                Stock::Query(query) => self.engine()?.describe(self, call.query(query)).await.map(Some),
+                Stock::Explain { .. } => Ok(Some(vec![("QUERY PLAN".to_owned(), Type::Text)])),
+                Stock::Insert(insert) => match &insert.returning {
+                    Some(items) => {
+                        let table = self.insert_table(&call, insert).await?;
+                        super::point::project(&table, items, &[], &call).map(|set| Some(set.columns))
+                    }
+                    None => Ok(None),
+                },
+                _ => Ok(None),
+            },
+            Statement::Update(update) => match &update.returning {
+                Some(items) => {
+                    let (schema, name) = crate::catalog::qualify(&update.table, &session.schema)?;
+                    let table = self.catalogs.table(&schema, &name).await?;
+                    super::point::project(&table, items, &[], &call).map(|set| Some(set.columns))
+                }
+                None => Ok(None),
+            },
+            Statement::Show(show) => match self.show(&call, show).await? {
+                Outcome::Rows(rows) => Ok(Some(rows.columns)),
+                Outcome::Count(_) => Ok(None),
+            },
+            _ => Ok(None),
+        };
+        self.jobs.forget(&job.job);
+        described
+    }
+
+    fn begin(&self, session: &Session, parsed: &Parsed) -> Running<'_> {
+        let class = parsed.statement.class();
+        Running::new(&self.jobs, self.jobs.begin(&session.user, &session.id, &parsed.text, class))
+    }
+
+    async fn bulk(
+        &self,
+        session: &mut Session,
+        parsed: &Parsed,
+        lists: &[Vec<Value>],
+        job: &Job,
+    ) -> Result<Vec<BulkOutcome>> {
+        let returns =
+            matches!(&parsed.statement, Statement::Stock(stock) if matches!(stock.as_ref(), Stock::Query(_)));
+        if returns {
+            let message = "Bulk operations for statements that return result sets is not supported";
+            return Err(SqlError::new(Kind::NotSupported, message));
+        }
+        let insert = match &parsed.statement {
+            Statement::Stock(stock) => match stock.as_ref() {
+                Stock::Insert(insert) if insert.returning.is_none() => Some(insert),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(insert) = insert {
+            return self.bulk_insert(session, insert, lists, job).await;
+        }
+        let mut outcomes = Vec::with_capacity(lists.len());
+        for args in lists {
+            outcomes.push(match self.dispatch(session, parsed, args, job).await {
+                Ok(Outcome::Count(count)) => Ok(count),
+                Ok(Outcome::Rows(rows)) => Ok(i64::try_from(rows.rows.len()).unwrap_or(i64::MAX)),
+                Err(error) if is_of_statement(&error) => return Err(error),
+                Err(error) => Err(error),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) async fn dispatch(
+        &self,
+        session: &mut Session,
+        parsed: &Parsed,
+        args: &[Value],
+        job: &Job,
+    ) -> Result<Outcome> {
+        if let Statement::Set(scope, settings) = &parsed.statement {
+            return self.set(session, *scope, settings, args);
+        }
+        if let Statement::Reset(names) = &parsed.statement {
+            names.iter().for_each(|name| drop(session.settings.remove(name)));
+            return Ok(Outcome::Count(0));
+        }
+        let call = Call { session, args, job, moment: moment_of(session) };
+        match &parsed.statement {
+            Statement::Stock(stock) => self.stock(&call, stock).await,
+            Statement::Update(update) => self.update(&call, update).await,
+            Statement::CreateTable(table) => self.create_table(&call, table).await,
+            Statement::CreateTableAs { name, if_not_exists, query } => {
+                self.create_table_as(&call, name, *if_not_exists, query).await
+            }
+            Statement::CreateView { name, or_replace, query } => {
+                self.create_view(&call, name, *or_replace, query).await
+            }
+            Statement::Drop { what, if_exists, names } => {
+                self.drop_relations(&call, what, *if_exists, names).await
+            }
+            Statement::AlterTable(name, change) => self.alter_table(&call, name, change).await,
+            Statement::Refresh(names) | Statement::Accepted(names) => self.check_names(&call, names).await,
+            Statement::Kill(id) => self.kill(&call, id.as_ref()),
+            Statement::Show(show) => self.show(&call, show).await,
+            Statement::CopyFrom(_) | Statement::CopyTo(_) => {
+                Err(SqlError::unsupported("COPY is not there yet"))
+            }
+            Statement::Begin | Statement::Commit | Statement::Rollback | Statement::Forget(_) => {
+                Ok(Outcome::Count(0))
+            }
+            Statement::Set(..) | Statement::Reset(_) => Ok(Outcome::Count(0)),
+        }
+    }
+
+    async fn stock(&self, call: &Call<'_>, stock: &Stock) -> Result<Outcome> {
+        match stock {
+            Stock::Query(query) => self.query(call, query).await.map(Outcome::Rows),
+            Stock::Insert(insert) => self.insert(call, insert).await,
+            Stock::Delete(delete) => self.delete(call, delete).await,
+            Stock::Explain { statement, analyze, verbose, .. } => {
+                let Stock::Query(query) = statement.as_ref() else {
+                    return Err(SqlError::unsupported("EXPLAIN of anything but a query"));
+                };
+                let engine = self.engine()?;
+                engine.explain(self, call.query(query), *analyze, *verbose).await.map(Outcome::Rows)
+            }
+            Stock::Truncate(_) => {
+                Err(SqlError::unsupported("TRUNCATE; DELETE without a condition does the same"))
+            }
+            other => {
+                let text: String = other.to_string().chars().take(60).collect();
+                Err(SqlError::unsupported(format!("Unsupported statement: {text}")))
+            }
+        }
+    }
+
+    /// The rows of a query: by keys where it names them, by the engine else.
+    pub(super) async fn query(&self, call: &Call<'_>, query: &AstQuery) -> Result<RowSet> {
+        if let Some(rows) = self.point(call, query).await? {
+            return Ok(rows);
+        }
+        self.engine()?.query(self, call.query(query)).await
+    }
+
+    pub(super) fn engine(&self) -> Result<&Arc<dyn Engine>> {
+        let missing = || {
+            SqlError::unsupported(
+                "this binary was built without the engine for general queries (feature sql)",
+            )
+        };
+        self.engine.as_ref().ok_or_else(missing)
+    }
+
+    async fn bulk_insert(
+        &self,
+        session: &Session,
+        insert: &sqlparser::ast::Insert,
+        lists: &[Vec<Value>],
+        job: &Job,
+    ) -> Result<Vec<BulkOutcome>> {
+        let first = lists.first().map(Vec::as_slice).unwrap_or_default();
+        let call = Call { session, args: first, job, moment: moment_of(session) };
+        let table = self.insert_table(&call, insert).await?;
+        let mut outcomes = Vec::with_capacity(lists.len());
+        const AT_ONCE: usize = 500;
+        for chunk in lists.chunks(AT_ONCE) {
+            let calls: Vec<Call<'_>> =
+                chunk.iter().map(|args| Call { session, args, job, moment: call.moment.clone() }).collect();
+            let all = calls.iter().map(|call| self.insert_rows(call, insert, &table));
+            for inserted in futures::future::join_all(all).await {
+                match inserted {
+                    Ok(inserted) => outcomes.push(inserted.outcomes.into_iter().sum()),
+                    Err(error) if is_of_statement(&error) => return Err(error),
+                    Err(error) => outcomes.push(Err(error)),
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+impl<'a> Call<'a> {
+    /// The engine's view of a query in this statement.
+    pub(super) fn query(&self, query: &'a AstQuery) -> Query<'a> {
+        Query { query, session: self.session, args: self.args, job: self.job }
+    }
+}
+
+/// Whether an error is the statement's own, and so every row's.
+fn is_of_statement(error: &SqlError) -> bool {
+    matches!(
+        error.kind,
+        Kind::Syntax
+            | Kind::Analysis
+            | Kind::UnknownRelation
+            | Kind::UnknownColumn
+            | Kind::UnknownSchema
+            | Kind::NotSupported
+            | Kind::Killed
+    )
+}
+
+/// How long a statement of this session may take.
+fn timeout_of(session: &Session) -> Option<Duration> {
+    let text = session.setting("statement_timeout")?;
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    let number: u64 = digits.parse().ok().filter(|number| *number > 0)?;
+    Some(match text.trim_start_matches(char::is_numeric).trim() {
+        "s" => Duration::from_secs(number),
+        "m" | "min" => Duration::from_secs(number.saturating_mul(60)),
+        "h" => Duration::from_secs(number.saturating_mul(3600)),
+        _ => Duration::from_millis(number),
+    })
+}
+
+/// Work until it is done, killed, or out of time.
+async fn bounded<T>(work: impl Future<Output = Result<T>>, job: &Job, limit: Option<Duration>) -> Result<T> {
+    let late = async {
+        match limit {
+            Some(limit) => sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = job.killed() => Err(SqlError::new(Kind::Killed, format!("Job killed. {}", job.id))),
+        () = late => Err(SqlError::new(Kind::Killed, "Job killed. statement_timeout")),
+    }
+}

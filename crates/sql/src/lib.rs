@@ -1,0 +1,32 @@
+//! The same records as tables: dialect, catalogue, engine, doors.
+//!
+//! Namespaces are schemas, sets are tables, user keys are primary keys, bins are columns. Any node answers any statement
+//! over the whole cluster, on records that the other doors wrote a moment ago.
+//!
+//! ```text
+//!   http, pg ─► execute::Sql ─► fast path: key, row, eval ─► records ─► nodes
+//!                        └────► engine (feature): plans, joins, aggregates ─┘
+//! ```
+
+pub mod catalog;
+#[cfg(feature = "engine")]
+pub mod engine;
+pub mod engine_door;
+pub mod error;
+pub mod execute;
+pub mod front;
+pub mod http;
+pub mod jobs;
+#[cfg(feature = "engine")]
+pub mod pg;
+pub mod records;
+pub mod session;
+pub mod system;
+pub mod types;
+pub mod value;
+
+pub use error::{Kind, SqlError};
+pub use execute::{Outcome, RowSet, Sql};
+pub use session::Session;
+pub use types::Type;
+pub use value::Value;

@@ -1,0 +1,154 @@
+//! Many records in one request; the node hands each row on to its owner.
+
+use super::answer::{code, malformed, record};
+use super::single::{TIMEOUT_MS, particles, read_header, read_ops, write_ops};
+use super::{Bins, Digest, Place, Record, RecordError, Records, To, Write, closed, key_particle};
+use shipload_wire::bits::{batch as flags, info2};
+use shipload_wire::request::{self, BatchRow, Key};
+use shipload_wire::{Header, ResultCode, response};
+
+/// Rows that go in one request.
+const ROWS_MAX: usize = 1000;
+
+/// How one row ended.
+pub(super) type Outcome<T> = Result<T, RecordError>;
+
+impl Records {
+    /// Reads records; none where there is none. In the order asked.
+    ///
+    /// # Errors
+    /// When a node refuses, or can't be reached.
+    pub async fn get_many(
+        &self,
+        place: &Place,
+        digests: &[Digest],
+        bins: &Bins,
+    ) -> Result<Vec<Option<Record>>, RecordError> {
+        let mut found = Vec::with_capacity(digests.len());
+        let (header, ops) = (read_header(bins), read_ops(bins));
+        for chunk in digests.chunks(ROWS_MAX) {
+            let rows: Vec<BatchRow<'_>> = chunk
+                .iter()
+                .map(|digest| BatchRow {
+                    key: Key::new(&place.namespace, &place.set, digest),
+                    header: Header { record_ttl: 0, ..header },
+                    ops: &ops,
+                    repeat: false,
+                })
+                .collect();
+            for (code, record) in self.rows(&rows, chunk).await? {
+                match code {
+                    ResultCode::Ok => found.push(Some(record)),
+                    ResultCode::NotFound => found.push(None),
+                    refused => return Err(RecordError::Refused(refused)),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes records; each row ends for itself.
+    pub async fn write_many(&self, place: &Place, writes: &[Write]) -> Vec<Outcome<u32>> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for chunk in writes.chunks(ROWS_MAX) {
+            let keys: Vec<_> = chunk.iter().map(|write| write.key.as_ref().and_then(key_particle)).collect();
+            let particles: Vec<_> = chunk.iter().map(|write| particles(&write.bins)).collect();
+            let ops: Vec<_> = particles.iter().map(|particles| write_ops(particles)).collect();
+            let rows: Vec<BatchRow<'_>> = chunk
+                .iter()
+                .zip(&keys)
+                .zip(&ops)
+                .map(|((write, key), ops)| {
+                    let user_key = key.as_ref().map(|(kind, bytes)| (*kind, bytes.as_slice()));
+                    let key = Key { user_key, ..Key::new(&place.namespace, &place.set, &write.digest) };
+                    BatchRow { key, header: write.header(), ops, repeat: false }
+                })
+                .collect();
+            let digests: Vec<Digest> = chunk.iter().map(|write| write.digest).collect();
+            self.outcomes(&rows, &digests, &mut outcomes).await;
+        }
+        outcomes
+    }
+
+    /// Deletes records, each if it has its generation; false where there was none.
+    pub async fn delete_many(&self, place: &Place, which: &[(Digest, Option<u32>)]) -> Vec<Outcome<bool>> {
+        let mut outcomes = Vec::with_capacity(which.len());
+        for chunk in which.chunks(ROWS_MAX) {
+            let rows: Vec<BatchRow<'_>> = chunk
+                .iter()
+                .map(|(digest, generation)| {
+                    let same = if generation.is_some() { info2::GENERATION } else { 0 };
+                    let header = Header {
+                        info2: info2::WRITE | info2::DELETE | same,
+                        generation: generation.unwrap_or(0),
+                        ..Header::default()
+                    };
+                    BatchRow {
+                        key: Key::new(&place.namespace, &place.set, digest),
+                        header,
+                        ops: &[],
+                        repeat: false,
+                    }
+                })
+                .collect();
+            let digests: Vec<Digest> = chunk.iter().map(|(digest, _)| *digest).collect();
+            self.outcomes(&rows, &digests, &mut outcomes).await;
+        }
+        let absent = |outcome| match outcome {
+            Ok(_) => Ok(true),
+            Err(RecordError::Refused(ResultCode::NotFound)) => Ok(false),
+            Err(error) => Err(error),
+        };
+        outcomes.into_iter().map(absent).collect()
+    }
+
+    async fn outcomes(&self, rows: &[BatchRow<'_>], digests: &[Digest], outcomes: &mut Vec<Outcome<u32>>) {
+        match self.rows(rows, digests).await {
+            Ok(answers) => outcomes.extend(answers.into_iter().map(|(code, record)| match code {
+                ResultCode::Ok => Ok(record.generation),
+                refused => Err(RecordError::Refused(refused)),
+            })),
+            Err(error) => {
+                let again = || RecordError::Io(std::io::Error::other(error.to_string()));
+                outcomes.extend(rows.iter().map(|_| Err(again())));
+            }
+        }
+    }
+
+    /// Sends the rows; one answer for each, in order. A row that is not answered has timed out.
+    async fn rows(
+        &self,
+        rows: &[BatchRow<'_>],
+        digests: &[Digest],
+    ) -> Result<Vec<(ResultCode, Record)>, RecordError> {
+        let mut out = Vec::new();
+        request::batch(&mut out, flags::RESPOND_ALL_KEYS, rows, TIMEOUT_MS);
+        let absent = |digest: &Digest| Record {
+            digest: *digest,
+            key: None,
+            bins: Vec::new(),
+            generation: 0,
+            void_time: 0,
+        };
+        let mut found: Vec<_> = digests.iter().map(|digest| (ResultCode::Timeout, absent(digest))).collect();
+        let mut answers = self.transport.send(&To::Own, out).await?;
+        loop {
+            let (_, body) = answers.next().await?.ok_or_else(closed)?;
+            for message in response::messages(&body) {
+                let message = message.map_err(malformed)?;
+                if message.is_last() {
+                    answers.finish();
+                    return match code(&message) {
+                        ResultCode::Ok => Ok(found),
+                        refused => Err(RecordError::Refused(refused)),
+                    };
+                }
+                let index = usize::try_from(message.header.transaction_ttl).unwrap_or(usize::MAX);
+                let (Some(place), Some(digest)) = (found.get_mut(index), digests.get(index)) else {
+                    continue;
+                };
+                *place = (code(&message), record(&message, Some(digest)));
+            }
+        }
+    }
+}

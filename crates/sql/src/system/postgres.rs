@@ -1,0 +1,408 @@
+//! `pg_catalog`, as far as `psql`, drivers and pickers of tables ask.
+
+mod nothing;
+mod types;
+
+pub(super) use types::type_name;
+
+use super::columns;
+use crate::catalog::{Kind as TableKind, Table};
+use crate::error::Result;
+use crate::execute::{RowSet, Sql};
+use crate::session::{DEFAULTS, Session};
+use crate::types::Type;
+use crate::value::Value;
+use nothing::nothing;
+use std::sync::Arc;
+use types::types;
+
+/// Oids that are ours begin here; below are those of PostgreSQL.
+const FIRST_OID: i64 = 16_384;
+
+pub(super) async fn table(sql: &Sql, session: &Session, name: &str) -> Result<RowSet> {
+    match name {
+        "pg_namespace" => namespaces(sql).await,
+        "pg_class" => classes(sql).await,
+        "pg_attribute" => attributes(sql).await,
+        "pg_tables" => tables(sql, TableKind::Base).await,
+        "pg_views" => tables(sql, TableKind::View).await,
+        "pg_type" => Ok(types()),
+        "pg_index" => indexes(sql).await,
+        "pg_constraint" => constraints(sql).await,
+        "pg_database" => Ok(one_database()),
+        "pg_roles" | "pg_user" | "pg_authid" => Ok(roles(session)),
+        "pg_settings" => Ok(settings(session)),
+        "pg_am" => Ok(fixed(
+            &[("oid", Type::Int), ("amname", Type::Text), ("amtype", Type::Text)],
+            vec![vec![Value::Int(2), Value::text("heap"), Value::text("t")]],
+        )),
+        _ => nothing(name),
+    }
+}
+
+fn fixed(spec: &[(&str, Type)], rows: Vec<Vec<Value>>) -> RowSet {
+    RowSet { columns: columns(spec), rows }
+}
+
+/// A number that stays with a name.
+fn oid(parts: &[&str]) -> i64 {
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    FIRST_OID + i64::from(hash % 2_000_000_000)
+}
+
+fn schema_oid(schema: &str) -> i64 {
+    match schema {
+        "pg_catalog" => 11,
+        other => oid(&[other]),
+    }
+}
+
+fn table_oid(table: &Table) -> i64 {
+    oid(&[&table.schema, &table.name])
+}
+
+async fn namespaces(sql: &Sql) -> Result<RowSet> {
+    let spec = [
+        ("oid", Type::Int),
+        ("nspname", Type::Text),
+        ("nspowner", Type::Int),
+        ("nspacl", Type::array(Type::Text)),
+    ];
+    let row =
+        |name: String| vec![Value::Int(schema_oid(&name)), Value::Text(name), Value::Int(10), Value::Null];
+    Ok(fixed(&spec, sql.schemas().await?.into_iter().map(row).collect()))
+}
+
+const CLASS: [(&str, Type); 27] = [
+    ("oid", Type::Int),
+    ("relname", Type::Text),
+    ("relnamespace", Type::Int),
+    ("reltype", Type::Int),
+    ("reloftype", Type::Int),
+    ("relowner", Type::Int),
+    ("relam", Type::Int),
+    ("relfilenode", Type::Int),
+    ("reltablespace", Type::Int),
+    ("relpages", Type::Int),
+    ("reltuples", Type::Real),
+    ("reltoastrelid", Type::Int),
+    ("relhasindex", Type::Bool),
+    ("relisshared", Type::Bool),
+    ("relpersistence", Type::Text),
+    ("relkind", Type::Text),
+    ("relnatts", Type::Short),
+    ("relchecks", Type::Short),
+    ("relhasrules", Type::Bool),
+    ("relhastriggers", Type::Bool),
+    ("relhassubclass", Type::Bool),
+    ("relrowsecurity", Type::Bool),
+    ("relforcerowsecurity", Type::Bool),
+    ("relispartition", Type::Bool),
+    ("relreplident", Type::Text),
+    ("reloptions", Type::Text),
+    ("relpartbound", Type::Text),
+];
+
+async fn classes(sql: &Sql) -> Result<RowSet> {
+    let mut rows = Vec::new();
+    for table in sql.catalogs.all().await? {
+        let kind = if table.kind == TableKind::View { "v" } else { "r" };
+        rows.push(class(&table, &table.name, table_oid(&table), kind));
+        if table.key.iter().any(|name| name != "_id") {
+            let name = format!("{}_pkey", table.name);
+            rows.push(class(&table, &name, oid(&[&table.schema, &name]), "i"));
+        }
+    }
+    Ok(fixed(&CLASS, rows))
+}
+
+fn class(table: &Arc<Table>, name: &str, oid: i64, kind: &str) -> Vec<Value> {
+    let zero = || Value::Int(0);
+    let count = |number: usize| Value::Int(i64::try_from(number).unwrap_or(0));
+    let no = || Value::Bool(false);
+    vec![
+        Value::Int(oid),
+        Value::text(name),
+        Value::Int(schema_oid(&table.schema)),
+        zero(),
+        zero(),
+        Value::Int(10),
+        Value::Int(if kind == "r" { 2 } else { 0 }),
+        zero(),
+        zero(),
+        zero(),
+        Value::Double(-1.0),
+        zero(),
+        Value::Bool(kind == "r" && table.key.iter().any(|name| name != "_id")),
+        no(),
+        Value::text("p"),
+        Value::text(kind),
+        count(table.columns.len()),
+        count(table.checks.len()),
+        no(),
+        no(),
+        no(),
+        no(),
+        no(),
+        no(),
+        Value::text("d"),
+        Value::Null,
+        Value::Null,
+    ]
+}
+
+const ATTRIBUTE: [(&str, Type); 20] = [
+    ("attrelid", Type::Int),
+    ("attname", Type::Text),
+    ("atttypid", Type::Int),
+    ("attstattarget", Type::Int),
+    ("attlen", Type::Short),
+    ("attnum", Type::Short),
+    ("attndims", Type::Int),
+    ("atttypmod", Type::Int),
+    ("attnotnull", Type::Bool),
+    ("atthasdef", Type::Bool),
+    ("attidentity", Type::Text),
+    ("attgenerated", Type::Text),
+    ("attisdropped", Type::Bool),
+    ("attislocal", Type::Bool),
+    ("attcollation", Type::Int),
+    ("attstorage", Type::Text),
+    ("attcompression", Type::Text),
+    ("attoptions", Type::Text),
+    ("attfdwoptions", Type::Text),
+    ("atthasmissing", Type::Bool),
+];
+
+async fn attributes(sql: &Sql) -> Result<RowSet> {
+    let mut rows = Vec::new();
+    for table in sql.catalogs.all().await? {
+        for (number, column) in (1i64..).zip(&table.columns) {
+            let ty = column.ty();
+            let length = match ty {
+                Type::Varchar(length) => i64::from(length) + 4,
+                _ => -1,
+            };
+            rows.push(vec![
+                Value::Int(table_oid(&table)),
+                Value::text(&column.name),
+                Value::Int(i64::from(ty.oid())),
+                Value::Int(-1),
+                Value::Int(-1),
+                Value::Int(number),
+                Value::Int(i64::from(matches!(ty, Type::Array(_)))),
+                Value::Int(length),
+                Value::Bool(column.not_null || table.key.contains(&column.name)),
+                Value::Bool(false),
+                Value::text(""),
+                Value::text(""),
+                Value::Bool(false),
+                Value::Bool(true),
+                Value::Int(0),
+                Value::text("x"),
+                Value::text(""),
+                Value::Null,
+                Value::Null,
+                Value::Bool(false),
+            ]);
+        }
+    }
+    Ok(fixed(&ATTRIBUTE, rows))
+}
+
+async fn tables(sql: &Sql, kind: TableKind) -> Result<RowSet> {
+    let view = kind == TableKind::View;
+    let names = if view {
+        ["schemaname", "viewname", "viewowner", "definition"]
+    } else {
+        ["schemaname", "tablename", "tableowner", "tablespace"]
+    };
+    let spec = names.map(|name| (name, Type::Text));
+    let all = sql.catalogs.all().await?;
+    let rows = all.iter().filter(|table| (table.kind == TableKind::View) == view).map(|table| {
+        let last = table.query.clone().map_or(Value::Null, Value::Text);
+        vec![Value::text(&table.schema), Value::text(&table.name), Value::text("crate"), last]
+    });
+    Ok(fixed(&spec, rows.collect()))
+}
+
+const INDEX: [(&str, Type); 16] = [
+    ("indexrelid", Type::Int),
+    ("indrelid", Type::Int),
+    ("indnatts", Type::Short),
+    ("indnkeyatts", Type::Short),
+    ("indisunique", Type::Bool),
+    ("indisprimary", Type::Bool),
+    ("indisexclusion", Type::Bool),
+    ("indimmediate", Type::Bool),
+    ("indisclustered", Type::Bool),
+    ("indisvalid", Type::Bool),
+    ("indisready", Type::Bool),
+    ("indislive", Type::Bool),
+    ("indisreplident", Type::Bool),
+    ("indkey", Type::Text),
+    ("indexprs", Type::Text),
+    ("indpred", Type::Text),
+];
+
+async fn indexes(sql: &Sql) -> Result<RowSet> {
+    let mut rows = Vec::new();
+    for table in sql.catalogs.all().await? {
+        let places = key_places(&table);
+        if places.is_empty() {
+            continue;
+        }
+        let name = format!("{}_pkey", table.name);
+        let count = Value::Int(i64::try_from(places.len()).unwrap_or(0));
+        let shown: Vec<String> = places.iter().map(i64::to_string).collect();
+        let mut row = vec![
+            Value::Int(oid(&[&table.schema, &name])),
+            Value::Int(table_oid(&table)),
+            count.clone(),
+            count,
+        ];
+        row.extend([true, true, false, true, false, true, true, true, false].map(Value::Bool));
+        row.extend([Value::Text(shown.join(" ")), Value::Null, Value::Null]);
+        rows.push(row);
+    }
+    Ok(fixed(&INDEX, rows))
+}
+
+/// The numbers of the key's columns.
+fn key_places(table: &Table) -> Vec<i64> {
+    let place = |name: &String| {
+        (1i64..).zip(&table.columns).find(|(_, column)| column.name == *name).map(|(place, _)| place)
+    };
+    table.key.iter().filter_map(place).collect()
+}
+
+async fn constraints(sql: &Sql) -> Result<RowSet> {
+    let spec = [
+        ("oid", Type::Int),
+        ("conname", Type::Text),
+        ("connamespace", Type::Int),
+        ("contype", Type::Text),
+        ("condeferrable", Type::Bool),
+        ("condeferred", Type::Bool),
+        ("convalidated", Type::Bool),
+        ("conrelid", Type::Int),
+        ("contypid", Type::Int),
+        ("conindid", Type::Int),
+        ("conparentid", Type::Int),
+        ("confrelid", Type::Int),
+        ("conkey", Type::array(Type::Short)),
+        ("confkey", Type::array(Type::Short)),
+        ("conbin", Type::Text),
+    ];
+    let mut rows = Vec::new();
+    for table in sql.catalogs.all().await? {
+        let places = key_places(&table);
+        if places.is_empty() {
+            continue;
+        }
+        let name = format!("{}_pkey", table.name);
+        let index = oid(&[&table.schema, &name]);
+        rows.push(vec![
+            Value::Int(index),
+            Value::text(&name),
+            Value::Int(schema_oid(&table.schema)),
+            Value::text("p"),
+            Value::Bool(false),
+            Value::Bool(false),
+            Value::Bool(true),
+            Value::Int(table_oid(&table)),
+            Value::Int(0),
+            Value::Int(index),
+            Value::Int(0),
+            Value::Int(0),
+            Value::List(places.into_iter().map(Value::Int).collect()),
+            Value::Null,
+            Value::Null,
+        ]);
+    }
+    Ok(fixed(&spec, rows))
+}
+
+fn one_database() -> RowSet {
+    let spec = [
+        ("oid", Type::Int),
+        ("datname", Type::Text),
+        ("datdba", Type::Int),
+        ("encoding", Type::Int),
+        ("datcollate", Type::Text),
+        ("datctype", Type::Text),
+        ("datistemplate", Type::Bool),
+        ("datallowconn", Type::Bool),
+        ("datconnlimit", Type::Int),
+        ("datacl", Type::array(Type::Text)),
+        ("datlocprovider", Type::Text),
+        ("daticulocale", Type::Text),
+        ("datcollversion", Type::Text),
+        ("daticurules", Type::Text),
+        ("datlocale", Type::Text),
+    ];
+    let row = vec![
+        Value::Int(FIRST_OID),
+        Value::text("crate"),
+        Value::Int(10),
+        Value::Int(6),
+        Value::text("C"),
+        Value::text("C"),
+        Value::Bool(false),
+        Value::Bool(true),
+        Value::Int(-1),
+        Value::Null,
+        Value::text("c"),
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        Value::Null,
+    ];
+    fixed(&spec, vec![row])
+}
+
+fn roles(session: &Session) -> RowSet {
+    let spec = [
+        ("oid", Type::Int),
+        ("rolname", Type::Text),
+        ("rolsuper", Type::Bool),
+        ("rolinherit", Type::Bool),
+        ("rolcreaterole", Type::Bool),
+        ("rolcreatedb", Type::Bool),
+        ("rolcanlogin", Type::Bool),
+        ("rolreplication", Type::Bool),
+        ("rolconnlimit", Type::Int),
+        ("rolvaliduntil", Type::TimestampTz),
+        ("rolbypassrls", Type::Bool),
+        ("usename", Type::Text),
+        ("usesysid", Type::Int),
+    ];
+    let mut row = vec![Value::Int(10), Value::text(&session.user)];
+    row.extend([true, true, true, true, true, false].map(Value::Bool));
+    row.extend([Value::Int(-1), Value::Null, Value::Bool(true), Value::text(&session.user), Value::Int(10)]);
+    fixed(&spec, vec![row])
+}
+
+fn settings(session: &Session) -> RowSet {
+    let spec = [
+        ("name", Type::Text),
+        ("setting", Type::Text),
+        ("short_desc", Type::Text),
+        ("source", Type::Text),
+        ("unit", Type::Text),
+        ("vartype", Type::Text),
+    ];
+    let row = |(name, _, text): &(&str, &str, &str)| {
+        let value = session.setting(name).unwrap_or_default();
+        vec![
+            Value::text(*name),
+            Value::Text(value),
+            Value::text(*text),
+            Value::text("default"),
+            Value::Null,
+            Value::text("string"),
+        ]
+    };
+    fixed(&spec, DEFAULTS.iter().map(row).collect())
+}
