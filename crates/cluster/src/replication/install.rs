@@ -106,6 +106,12 @@ impl Replication {
         self.posts.get(&digest.partition()).is_some_and(|post| post.leading && certain(post))
     }
 
+    /// Whether this node is the partition's master, and no other copy has anything that it lacks.
+    #[must_use]
+    pub fn is_certain(&self, partition: PartitionId) -> bool {
+        self.posts.get(&partition).is_some_and(|post| post.leading && post.removed.is_none())
+    }
+
     /// The record was asked of all copies.
     pub(crate) fn resolved(&mut self, digest: &Digest) {
         if let Some(post) = self.posts.get_mut(&digest.partition()) {

@@ -114,8 +114,10 @@ impl Node {
                 control.agreement.member_up(now_ms, node, incarnation, &mut pass.agreement);
                 // A node may have changed its mind while it was gone: what it stands for in the view counts as well.
                 let committed = control.agreement.committed();
-                let stands = committed.and_then(|view| view.standing(node)).map(|one| (one.rack, one.quiesced));
-                if before.is_some_and(|before| before != wish) || stands.is_some_and(|stands| stands != wish) {
+                let stands =
+                    committed.and_then(|view| view.standing(node)).map(|one| (one.rack, one.quiesced));
+                if before.is_some_and(|before| before != wish) || stands.is_some_and(|stands| stands != wish)
+                {
                     control.agreement.recluster(now_ms, &mut pass.agreement);
                 }
             }

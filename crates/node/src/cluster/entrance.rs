@@ -133,7 +133,6 @@ impl Node {
             take_arrived(namespace, stripe_number, now, worker.waiting.effects_of(namespace.index));
         }
     }
-
 }
 
 /// Hands entries to the migration machine, in the order in which they arrived whatever thread took them.

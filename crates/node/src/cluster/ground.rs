@@ -31,10 +31,12 @@ impl Ground for NamespaceGround<'_> {
         for (stripe, postings) in by_stripe.into_iter().enumerate() {
             let mut shard = self.namespace.stripe_at(stripe);
             if let (records, Some(streams)) = shard.split() {
-                streams.replication.on_view(now_ms, view, postings, effects);
+                let mut own = Effects::new();
+                streams.replication.on_view(now_ms, view, postings, &mut own);
                 let mut records = StripeRecords { namespace: self.namespace, stripe: records };
-                streams.replication.catch_up(&mut records, effects);
-                streams.note_arrived(effects);
+                streams.replication.catch_up(&mut records, &mut own);
+                streams.note_arrived(&mut own);
+                effects.append(&mut own);
             }
             drop(shard);
             self.namespace.holdings.mark_stripe_active(stripe);

@@ -33,7 +33,8 @@ impl Node {
             }
             // Entries of this view that were here before it.
             for stripe in namespace.holdings.active() {
-                let any = namespace.stripe_at(stripe).streams().is_some_and(|streams| !streams.arrived.is_empty());
+                let any =
+                    namespace.stripe_at(stripe).streams().is_some_and(|streams| !streams.arrived.is_empty());
                 if any {
                     take_arrived(namespace, stripe, now, &mut effects);
                 }

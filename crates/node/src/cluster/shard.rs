@@ -1,9 +1,11 @@
 //! A stripe and the streams over it, behind the stripe's one lock.
 
 use super::parking::Ticket;
+use crate::namespace::Namespace;
+use crate::now::Now;
 use shipload_cluster::NodeId;
 use shipload_cluster::fabric::Item;
-use shipload_cluster::replication::{Effect, Effects, Replication, WriteId};
+use shipload_cluster::replication::{Change, Commit, Effect, Effects, Replication, WriteId};
 use shipload_store::Stripe;
 use shipload_value::{Digest, PartitionId};
 use std::collections::{BTreeMap, VecDeque};
@@ -85,6 +87,30 @@ impl Shard {
     /// Whether requests for this partition are executed here.
     pub(crate) fn serves(&self, partition: PartitionId) -> bool {
         self.streams.as_ref().is_none_or(|streams| streams.replication.is_leading(partition))
+    }
+
+    /// Whether this node alone decides which records of the partition go because their time or room is over.
+    pub(crate) fn decides(&self, partition: PartitionId) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.replication.is_certain(partition))
+    }
+
+    /// Tells the other copies of records that were removed here just now. Call it under the lock that they were removed under.
+    pub(crate) fn tell_removed(
+        &mut self,
+        namespace: &Namespace,
+        removed: &[Digest],
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Some(streams) = &mut self.streams else { return };
+        for digest in removed {
+            if !streams.replication.is_heard(digest.partition()) {
+                continue;
+            }
+            let change = Change::Remove(namespace.last_update_ms(now));
+            streams.replication.on_write(now.mono_ms(), digest, change, Commit::Master, effects);
+            namespace.holdings.mark_active(digest.partition());
+        }
     }
 
     /// Records and streams.

@@ -100,7 +100,7 @@ impl Maintenance {
         };
         for (namespace, chores) in node.namespaces().iter().zip(&mut self.namespaces) {
             want(chores.check_limits(node, namespace, now, notices));
-            want(chores.nsup.slice(&self.worker, namespace, now, notices));
+            want(chores.nsup.slice(&mut self.worker, namespace, now, notices));
             want(chores.truncate.slice(namespace, now, notices));
             want(chores.builder.slice(namespace, now, notices));
             want(chores.defrag(namespace, now));
@@ -169,7 +169,8 @@ impl Chores {
                 let done = stripe.defrag(DEFRAG_BYTES);
                 namespace.state.defrag_moved_records.fetch_add(done.moved_records, Ordering::Relaxed);
                 if done.blocks > 0 {
-                    self.defrag_due_mono_ns = now.mono_ns.saturating_add(sleep_ns.saturating_mul(done.blocks));
+                    self.defrag_due_mono_ns =
+                        now.mono_ns.saturating_add(sleep_ns.saturating_mul(done.blocks));
                 }
                 if done.moved_records > 0 || done.blocks > 0 {
                     return Wish::More;

@@ -1,7 +1,8 @@
 //! The expiry pass (`nsup`): removes expired records, and evicts when a high-water mark is passed.
 //!
 //! A pass begins every `nsup-period` seconds, or every few seconds while a high-water mark is passed. Expired records
-//! are invisible long before a pass meets them; the pass only gives their memory back.
+//! are invisible long before a pass meets them; the pass only gives their memory back. In a cluster each node looks at the
+//! partitions that it masters, and tells their other copies.
 
 use super::Wish;
 use super::evict::{Census, Evictees};
@@ -52,7 +53,7 @@ impl Nsup {
     /// Does one slice of the pass that is under way or due.
     pub(super) fn slice(
         &mut self,
-        worker: &Worker,
+        worker: &mut Worker,
         namespace: &Namespace,
         now: Now,
         notices: &mut Vec<Notice>,
@@ -97,7 +98,7 @@ impl Nsup {
 
 impl Pass {
     /// Sweeps one slice; true when everything is swept.
-    fn slice(&mut self, worker: &Worker, namespace: &Namespace, now: Now) -> bool {
+    fn slice(&mut self, worker: &mut Worker, namespace: &Namespace, now: Now) -> bool {
         let cutoffs = namespace.cutoffs().clone();
         let evictees = self.evictees.as_ref();
         let decide = |candidate: &Candidate| match evictees {
@@ -110,7 +111,7 @@ impl Pass {
             }
             Some(_) | None => Decision::Keep,
         };
-        let swept = sweep::slice(namespace, &mut self.cursor, now, &cutoffs, decide);
+        let swept = sweep::slice_of_master(worker, namespace, &mut self.cursor, now, &cutoffs, decide);
         let counters = worker.counters(namespace);
         counters.expired_objects.add(swept.expired);
         counters.evicted_objects.add(swept.evicted);

@@ -4,6 +4,7 @@ use super::Wish;
 use crate::namespace::Namespace;
 use crate::node::Notice;
 use crate::now::Now;
+use crate::worker::Worker;
 use shipload_store::{Budget, Candidate, Cutoffs, Decision, SetId, Swept};
 use shipload_value::{Digest, PartitionId};
 
@@ -52,6 +53,37 @@ pub(super) fn slice(
         let Some((partition, after)) = cursor.place() else { break };
         let mut stripe = namespace.stripe_of(partition);
         let part = stripe.sweep(partition, after.as_ref(), BUDGET, now.since_2010_s(), cutoffs, &mut decide);
+        cursor.advance(part.next);
+        swept.add(part);
+        if swept.entries >= BUDGET.entries as u64 {
+            break;
+        }
+    }
+    swept
+}
+
+/// The same for what expires and is evicted: the master of a partition decides, and its other copies follow.
+pub(super) fn slice_of_master(
+    worker: &mut Worker,
+    namespace: &Namespace,
+    cursor: &mut Cursor,
+    now: Now,
+    cutoffs: &Cutoffs,
+    mut decide: impl FnMut(&Candidate) -> Decision,
+) -> Swept {
+    let mut swept = Swept::default();
+    for _ in 0..EMPTY_PARTITIONS {
+        let Some((partition, after)) = cursor.place() else { break };
+        let mut shard = namespace.stripe_of(partition);
+        if !shard.decides(partition) {
+            cursor.advance(None);
+            continue;
+        }
+        let mut gone = Vec::new();
+        let (now_s, tell) = (now.since_2010_s(), |digest| gone.push(digest));
+        let part = shard.sweep_telling(partition, after.as_ref(), BUDGET, now_s, cutoffs, &mut decide, tell);
+        let effects = worker.waiting.effects_of(namespace.index);
+        shard.tell_removed(namespace, &gone, now, effects);
         cursor.advance(part.next);
         swept.add(part);
         if swept.entries >= BUDGET.entries as u64 {
