@@ -28,13 +28,17 @@ pub enum Canary {
     NoGather,
     /// Copies that are asked for a single record say that they have none.
     BlindCopies,
+    /// Deletes do not reach replicas.
+    LostRemove,
+    /// Syncs say that all is well and keep nothing.
+    LyingDisk,
 }
 
 /// Those that no life has found yet: the next write of the same record heals what this one breaks.
-pub const UNFOUND: [(Canary, &str); 1] = [(Canary::NoAfter, "no-after")];
+pub const UNFOUND: [(Canary, &str); 2] = [(Canary::NoAfter, "no-after"), (Canary::LyingDisk, "lying-disk")];
 
 /// All that must be found, with their names.
-pub const ALL: [(Canary, &str); 10] = [
+pub const ALL: [(Canary, &str); 11] = [
     (Canary::EarlyAnswer, "early-answer"),
     (Canary::LostPut, "lost-put"),
     (Canary::TornPut, "torn-put"),
@@ -45,6 +49,7 @@ pub const ALL: [(Canary, &str); 10] = [
     (Canary::NoRelease, "no-release"),
     (Canary::NoGather, "no-gather"),
     (Canary::BlindCopies, "blind-copies"),
+    (Canary::LostRemove, "lost-remove"),
 ];
 
 impl Canary {
@@ -54,6 +59,10 @@ impl Canary {
             (Canary::LostPut, Message::Replica { at, seq, item: Item::Put { .. } }) if rare => {
                 (Message::Replica { at, seq, item: nothing(at.partition) }, 1)
             }
+            (
+                Canary::LostRemove,
+                Message::Replica { at, seq, item: Item::Remove { migrated: false, .. } },
+            ) => (Message::Replica { at, seq, item: nothing(at.partition) }, 1),
             (Canary::TornPut, Message::Replica { at, seq, item: Item::Put { digest, migrated, image } })
                 if rare =>
             {

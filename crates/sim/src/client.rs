@@ -34,6 +34,22 @@ pub enum Waiting {
         /// What it must show if the view holds.
         winner: Option<Winner>,
     },
+    /// Writes of registers of its own, from this one on.
+    Registers {
+        /// The first.
+        first: usize,
+        /// How many; between each two lie those of other clients.
+        count: usize,
+    },
+    /// A read of this register, sent at that moment.
+    Register {
+        /// The register.
+        register: usize,
+        /// When, microseconds.
+        sent_us: u64,
+        /// As for other reads.
+        strict: bool,
+    },
     /// A node's part of the map.
     Map {
         /// Whose.
@@ -122,8 +138,15 @@ pub fn read(record: usize) -> Vec<u8> {
 /// Asks for a node's part of the map.
 #[must_use]
 pub fn ask_map() -> Vec<u8> {
-    let mut out = frame::header(frame::INFO, 9).to_vec();
-    out.extend_from_slice(b"replicas\n");
+    ask("replicas")
+}
+
+/// An info command.
+#[must_use]
+pub fn ask(command: &str) -> Vec<u8> {
+    let mut out = frame::header(frame::INFO, command.len() + 1).to_vec();
+    out.extend_from_slice(command.as_bytes());
+    out.push(b'\n');
     out
 }
 

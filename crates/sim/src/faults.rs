@@ -1,9 +1,13 @@
 //! What goes wrong in a life, one thing at a time, drawn from its seed.
 
+use crate::client;
 use crate::network::LinkState;
 use crate::world::World;
 use shipload_cluster::NodeId;
+use shipload_node::Peer;
 use shipload_node::cluster::Founding;
+use shipload_wire::{Cut, Limits, frame};
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// A node that is told of others waits so long for them before it founds a cluster, milliseconds.
 const FOUNDING_MS: u64 = 1_500;
@@ -47,7 +51,7 @@ impl World {
         let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
         let Some(node) = self.draw.pick(&nodes) else { return };
         let other = self.draw.pick(&nodes).filter(|other| *other != node);
-        match self.draw.below(14) {
+        match self.draw.below(15) {
             0..=2 => self.fault_crash(node),
             3 => self.fault_join(),
             4 => self.fault_leave(node),
@@ -58,6 +62,7 @@ impl World {
             9 => self.fault_links(node, &nodes),
             10 => self.fault_weather(),
             11 => self.fault_recluster(),
+            13 => self.fault_copies(),
             12 => {
                 self.figures.fault("all mended");
                 self.mend();
@@ -75,8 +80,12 @@ impl World {
             return;
         }
         let noticed = self.draw.chance(600);
+        let empty = self.draw.chance(300);
         self.figures.fault(if noticed { "process killed" } else { "machine lost" });
         self.crash(node, noticed);
+        if empty && self.shelves.remove(&node).is_some() {
+            self.figures.fault("disk lost");
+        }
         match self.draw.below(4) {
             // Gone for good.
             0 => {}
@@ -212,6 +221,35 @@ impl World {
             let quiesced = self.draw.chance(100);
             self.touch(node, |host, now, _| host.node.set_quiesced(now, quiesced));
         }
+    }
+
+    /// Somebody wants another number of copies.
+    fn fault_copies(&mut self) {
+        let wanted = self.draw.pick(&[1, 2, 2, 3]).unwrap_or(2);
+        self.figures.fault("copies changed");
+        // Fewer copies are fewer at once; more of them are there when all is at rest.
+        self.settings.host.copies = self.settings.host.copies.min(wanted);
+        self.coming_copies = Some(wanted);
+        let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
+        for node in nodes {
+            self.info(node, &format!("set-config:context=namespace;id=test;replication-factor={wanted}"));
+        }
+        let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
+        for node in nodes {
+            self.info(node, "recluster:");
+        }
+    }
+
+    /// An operator's command.
+    pub fn info(&mut self, node: NodeId, command: &str) {
+        let frame = client::ask(command);
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let peer = Peer { address: nowhere, local: nowhere };
+        self.touch(node, |host, now, _| {
+            if let Cut::Frame { frame, .. } = frame::cut(&frame, &Limits::default()) {
+                host.node.execute(&mut host.worker, &frame, &peer, now, &mut Vec::new());
+            }
+        });
     }
 
     /// All that stand still go on.

@@ -13,6 +13,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 /// What a paused process can keep; more datagrams are lost, as in a socket buffer.
 const INBOX_DATAGRAMS_MAX: usize = 256;
+/// Between two looks of a node at its own work, microseconds; and how much of it it does then, nanoseconds.
+const UPKEEP_US: u64 = 100_000;
+const UPKEEP_NS: u64 = 400_000;
 /// A partition that is handed over inside a view may be served by both for no longer than nothing.
 const CLIENT_DELAY_US: (u64, u64) = (50, 500);
 
@@ -88,10 +91,28 @@ impl World {
             return;
         }
         let mut wake_ns = 0;
+        let mut flushed = Ok(None);
+        let disks = self.settings.host.disks;
         self.touch(id, |host, now, out| {
             host.tick_at_us = u64::MAX;
             wake_ns = host.node.cluster_tick(now, out);
+            if host.upkeep_at_us <= now_us {
+                host.upkeep_at_us = now_us + UPKEEP_US;
+                host.node.maintain(now, UPKEEP_NS);
+                if disks {
+                    flushed = host.flush();
+                }
+            }
         });
+        match flushed {
+            Ok(Some(kept)) => {
+                if let Some(shelf) = self.shelves.get_mut(&id) {
+                    shelf.kept = Some(kept);
+                }
+            }
+            Ok(None) => {}
+            Err(why) => self.violate(&format!("{id} can't write to its disk: {why}")),
+        }
         self.arm(id, wake_ns);
     }
 

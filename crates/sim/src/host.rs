@@ -1,10 +1,13 @@
 //! One process: a whole node with its clocks and addresses. A crash drops it with everything that it held.
 
 use crate::clock::Clock;
+use crate::disk::Shelf;
+use shipload_cluster::metadata::Entry;
 use shipload_cluster::{Attributes, Inventory, NodeId};
-use shipload_node::cluster::{Founding, Join, Outgoing};
+use shipload_node::cluster::{Founding, Join, Kept, Outgoing};
 use shipload_node::config::{Config, ConfigError, NamespaceKey};
 use shipload_node::{Identity, Namespace, Node, Now, Worker};
+use shipload_store::{Disk, LoadReport, Owner, Volume, VolumeError};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,6 +23,10 @@ pub struct HostSettings {
     pub copies: usize,
     /// `conflict-resolution-policy` is `last-update-time`.
     pub latest_wins: bool,
+    /// Nodes stand in so many racks, by their ids.
+    pub racks: u64,
+    /// Records lie on disks that outlive processes.
+    pub disks: bool,
 }
 
 /// One process.
@@ -45,6 +52,12 @@ pub struct Host {
     pub inbox: VecDeque<crate::event::Event>,
     /// It was asked to leave: it masters nothing soon.
     pub leaving: bool,
+    /// When its own work is due, in the world's microseconds.
+    pub upkeep_at_us: u64,
+    /// What it found on its disk.
+    found: Option<(Inventory, BTreeMap<String, Entry>)>,
+    racks: u64,
+    kept_generation: u64,
     woken: Arc<AtomicBool>,
 }
 
@@ -76,6 +89,10 @@ impl Host {
             paused: false,
             inbox: VecDeque::new(),
             leaving: false,
+            upkeep_at_us: 0,
+            found: None,
+            racks: settings.racks.max(1),
+            kept_generation: u64::MAX,
             woken,
         })
     }
@@ -83,15 +100,59 @@ impl Host {
     /// Joins. `random` seeds the node's machines.
     pub fn join(&mut self, now: Now, random: u64, founding: Founding, out: &mut Outgoing) {
         let fabric = SocketAddr::new(self.heartbeat.ip(), 3001);
-        let join = Join {
-            incarnation: self.life,
-            random,
-            attributes: Attributes::at(fabric, self.heartbeat),
-            founding,
-            inventory: Inventory::default(),
-            metadata: BTreeMap::new(),
-        };
+        let (inventory, metadata) = self.found.take().unwrap_or_default();
+        let mut attributes = Attributes::at(fabric, self.heartbeat);
+        attributes.rack = u32::try_from(self.id.0 % self.racks).unwrap_or(0);
+        let join = Join { incarnation: self.life, random, attributes, founding, inventory, metadata };
         self.node.join(now, join, out);
+    }
+
+    /// Puts its records on a disk, and finds what an earlier process has left there.
+    ///
+    /// # Errors
+    /// What is wrong with the disk.
+    pub fn attach(&mut self, shelf: &Shelf, random: u64) -> Result<(), String> {
+        let owner = Owner { namespace: NAMESPACE.to_owned(), cluster: String::new() };
+        let disks = || -> Vec<Box<dyn Disk>> { vec![Box::new(shelf.disk.clone())] };
+        let text = |error: VolumeError| error.to_string();
+        let volume = match Volume::open(disks(), &owner, random) {
+            Ok(volume) => volume,
+            Err(_) if shelf.kept.is_none() => {
+                Volume::format(&disks(), [7; 16], &owner).map_err(text)?;
+                Volume::open(disks(), &owner, random).map_err(text)?
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        let namespace = self.namespace();
+        namespace.attach(Arc::new(volume)).map_err(text)?;
+        let mut report = LoadReport::default();
+        let slots = namespace.volume().map(|volume| volume.slot_counts().to_vec()).unwrap_or_default();
+        for (device, count) in (0_u16..).zip(slots) {
+            report.merge(namespace.load(device, 0..count).map_err(text)?);
+        }
+        namespace.finish_load(&mut report);
+        let kept = shelf
+            .kept
+            .as_ref()
+            .map(|bytes| Kept::decode(bytes))
+            .transpose()
+            .map_err(|error| error.to_string())?;
+        // A node that has never written down anything has just been made.
+        let inventory =
+            if kept.is_some() { self.node.restored(kept.as_ref(), random) } else { Inventory::default() };
+        self.found = Some((inventory, kept.map(|kept| kept.metadata).unwrap_or_default()));
+        Ok(())
+    }
+
+    /// Puts what was written on its disk, and writes down what is new of the cluster; that is given back.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn flush(&mut self) -> Result<Option<Vec<u8>>, String> {
+        self.namespace().flush().map_err(|error| error.to_string())?;
+        let generation = self.node.keep_generation();
+        let moved = std::mem::replace(&mut self.kept_generation, generation) != generation;
+        Ok(moved.then(|| self.node.keep(false).encode()))
     }
 
     /// The one namespace.

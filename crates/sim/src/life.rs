@@ -5,6 +5,7 @@ use crate::canary::Canary;
 use crate::draw::Draw;
 use crate::figures::Figures;
 use crate::host::HostSettings;
+use crate::registers;
 use crate::world::{Settings, World};
 use shipload_cluster::NodeId;
 use shipload_node::cluster::Founding;
@@ -37,8 +38,10 @@ pub fn settings(seed: u64, canary: Option<Canary>) -> Settings {
     let mut draw = Draw::new(seed ^ 0x5e77_1265);
     let copies = draw.pick(&[2, 2, 2, 2, 3, 1]).unwrap_or(2);
     let latest_wins = draw.chance(400);
+    let racks = draw.pick(&[1, 1, 2, 3]).unwrap_or(1);
+    let disks = draw.chance(350);
     Settings {
-        host: HostSettings { copies, latest_wins },
+        host: HostSettings { copies, latest_wins, racks, disks },
         skew_ms: draw.pick(&[0, 0, 50, 3_600_000]).unwrap_or(0),
         fast_ppm: draw.pick(&[0, 100, 1_000]).unwrap_or(0),
         canary,
@@ -76,6 +79,9 @@ fn form(world: &mut World) {
         world.start(10 + index, &[first], Founding::AfterMs(2_000));
     }
     world.settle(FORM_MS);
+    if world.draw.chance(700) {
+        world.info(NodeId(10), &registers::index_command());
+    }
     world.wake_clients();
     let pause_ms = world.draw.between((200, 1_500));
     world.run_ms(pause_ms);
@@ -109,6 +115,9 @@ fn peace(world: &mut World) -> u64 {
         });
     }
     let took_ms = world.settle(REST_MS);
+    if let Some(copies) = world.coming_copies.take().filter(|_| world.violations.is_empty()) {
+        world.settings.host.copies = copies;
+    }
     world.clients_rest = true;
     world.run_ms(DRAIN_MS);
     world.settle(REST_MS);

@@ -28,7 +28,7 @@ impl World {
         (shared && key != 0).then_some(key)
     }
 
-    /// The last acknowledged write of the copy of a record that wins now.
+    /// The last write of the copy of a record that wins now, if that write was acknowledged.
     pub(crate) fn winner(&self, record: usize) -> Option<Winner> {
         let view = self.common_view()?;
         let mut best: Option<(u64, u64, Vec<u8>)> = None;
@@ -55,7 +55,8 @@ impl World {
                 .iter()
                 .any(|write| write.token == *token && matches!(write.fate, Fate::Acknowledged { .. }))
         };
-        let token = tokens(&best?.2)?.into_iter().rev().find(acknowledged)?;
+        // A write in doubt may lie on a single copy, which others have long outgrown.
+        let token = tokens(&best?.2)?.into_iter().next_back().filter(acknowledged)?;
         Some(Winner { view, token })
     }
 

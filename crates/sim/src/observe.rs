@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::world::World;
 use shipload_cluster::NodeId;
 use shipload_value::PartitionId;
+use std::collections::BTreeSet;
 
 /// Seconds from the Unix epoch to 2010, and to the moment at which worlds begin.
 const BEGIN_SINCE_2010_US: u64 = (1_790_000_000 - 1_262_304_000) * 1_000_000;
@@ -78,7 +79,9 @@ impl World {
     /// Everything that must be true at rest, when no client waits. What copies hold then is what counts from now on.
     pub fn check_rest(&mut self) {
         self.check_partitions();
+        self.check_racks();
         self.check_records();
+        self.check_registers();
         let busy = |host: &&Host| {
             let queues = host.node.queues();
             queues.parked + queues.deferred + queues.pending_writes + queues.unacked_bytes + queues.waiters
@@ -95,6 +98,29 @@ impl World {
         self.hosts.values().for_each(|host| host.node.assert_invariants());
         self.diverged = false;
         self.served.clear();
+    }
+
+    /// Copies of a partition are in as many racks as there can be.
+    fn check_racks(&mut self) {
+        let racks = self.settings.host.racks.max(1);
+        let Some(map) = self.hosts.values().next().and_then(|host| host.node.partition_map(host.namespace()))
+        else {
+            return;
+        };
+        let all: BTreeSet<u64> = self.hosts.keys().map(|id| id.0 % racks).collect();
+        for partition in PartitionId::all() {
+            let owners = map.map.owners(partition);
+            let used: BTreeSet<u64> = owners.iter().map(|owner| owner.0 % racks).collect();
+            if used.len() < all.len().min(owners.len()) {
+                let what = format!(
+                    "the copies of {} are in {} racks of {}",
+                    partition.number(),
+                    used.len(),
+                    all.len()
+                );
+                return self.violate(&what);
+            }
+        }
     }
 
     /// One master, the rightful one, and full copies of one version at its owners; nothing elsewhere.

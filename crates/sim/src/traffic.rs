@@ -13,7 +13,7 @@ use shipload_wire::reply;
 /// A client waits so long for an answer, microseconds.
 const PATIENCE_US: u64 = 3_000_000;
 /// A record rests so long after a write in doubt: until then any node that still has the request has given it up.
-const REST_US: u64 = 6_000_000;
+pub(crate) const REST_US: u64 = 6_000_000;
 /// Between two looks at the map, microseconds.
 const MAP_US: u64 = 1_000_000;
 /// On the way to a node, microseconds.
@@ -43,6 +43,9 @@ impl World {
             self.clients[client].map_at_us = self.now_us + MAP_US / (nodes.len() as u64).max(1);
             return self.send(client, any, Waiting::Map { node: any }, client::ask_map());
         }
+        if self.draw.chance(250) {
+            return self.register_turn(client, any);
+        }
         let own = self.clients[client].own.clone();
         let writes = self.draw.chance(550);
         let record = if writes {
@@ -63,7 +66,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, client: usize, node: NodeId, waiting: Waiting, frame: Vec<u8>) {
+    pub(crate) fn send(&mut self, client: usize, node: NodeId, waiting: Waiting, frame: Vec<u8>) {
         let one = &mut self.clients[client];
         one.serial += 1;
         let serial = one.serial;
@@ -109,6 +112,12 @@ impl World {
             Waiting::Map { node } => {
                 if let Some(frames) = frames {
                     self.clients[client].learn(node, &frames);
+                }
+            }
+            Waiting::Registers { first, count } => self.end_registers(first, count, frames.as_deref()),
+            Waiting::Register { register, sent_us, strict } => {
+                if let Some(frames) = &frames {
+                    self.end_register_read(register, sent_us, strict, frames);
                 }
             }
             Waiting::Write { record, token } => self.end_write(record, token, frames.as_deref()),

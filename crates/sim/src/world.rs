@@ -3,12 +3,14 @@
 use crate::canary::Canary;
 use crate::client::Client;
 use crate::clock::Clock;
+use crate::disk::{Shelf, SimDisk};
 use crate::draw::Draw;
 use crate::event::Event;
 use crate::figures::Figures;
 use crate::host::{Host, HostSettings, address};
 use crate::ledger::Ledger;
 use crate::network::{LinkState, Network};
+use crate::registers::{REGISTERS, Register};
 use shipload_cluster::NodeId;
 use shipload_cluster::identity::mix;
 use shipload_node::Now;
@@ -40,7 +42,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            host: HostSettings { copies: 2, latest_wins: false },
+            host: HostSettings { copies: 2, latest_wins: false, racks: 1, disks: false },
             skew_ms: 0,
             fast_ppm: 0,
             records: 60,
@@ -71,6 +73,10 @@ pub struct World {
     pub clients_rest: bool,
     /// What clients were told.
     pub ledger: Ledger,
+    /// The same of registers.
+    pub registers: Vec<Register>,
+    /// The disks of nodes, by their ids; they outlive processes.
+    pub shelves: BTreeMap<NodeId, Shelf>,
     /// What happened.
     pub figures: Figures,
     /// A hash of all that happened.
@@ -82,6 +88,8 @@ pub struct World {
     pub diverged: bool,
     /// Who served a partition in which view, and when it was last seen doing so.
     pub(crate) served: BTreeMap<(u64, u16), (NodeId, u64)>,
+    /// More copies than before are wanted; they are there at the next rest.
+    pub coming_copies: Option<usize>,
     /// A line for each thing that happens.
     pub verbose: bool,
     /// A line for each change of any copy of this record.
@@ -116,11 +124,14 @@ impl World {
             clients,
             clients_rest: true,
             ledger,
+            registers: vec![Register::default(); REGISTERS],
+            shelves: BTreeMap::new(),
             figures: Figures::default(),
             trace: mix(seed),
             violations: Vec::new(),
             diverged: false,
             served: BTreeMap::new(),
+            coming_copies: None,
             verbose: false,
             watched: None,
             last_seen: BTreeMap::new(),
@@ -142,11 +153,21 @@ impl World {
             skew_ns: skew_ms * 1_000_000,
         };
         let id = NodeId(id);
-        let mut host = match Host::new(id, self.lives, clock, &self.settings.host) {
+        let mut wanted = self.settings.host.clone();
+        wanted.copies = self.coming_copies.unwrap_or(wanted.copies);
+        let mut host = match Host::new(id, self.lives, clock, &wanted) {
             Ok(host) => host,
             Err(error) => return self.violate(&format!("a node refuses its configuration: {error}")),
         };
         let random = self.draw.number();
+        if self.settings.host.disks {
+            let lies = self.settings.canary == Some(Canary::LyingDisk);
+            let shelf =
+                self.shelves.entry(id).or_insert_with(|| Shelf { disk: SimDisk::new(lies), kept: None });
+            if let Err(why) = host.attach(shelf, random) {
+                return self.violate(&format!("{id} can't start from its disk: {why}"));
+            }
+        }
         let (now, mut out) = (host.clock.now(self.now_us), Outgoing::default());
         host.join(now, random, founding, &mut out);
         host.node.set_candidates(now, seeds, &mut out);
@@ -161,6 +182,9 @@ impl World {
         self.say(|| format!("crash {id}"));
         self.note(&[1, id.0]);
         self.hosts.remove(&id);
+        if let Some(shelf) = self.shelves.get_mut(&id) {
+            shelf.disk = shelf.disk.after_crash(&mut self.draw);
+        }
         let peers: Vec<NodeId> = self.hosts.keys().copied().collect();
         for peer in peers {
             let (pair, _) = crate::network::ends(id, peer);
