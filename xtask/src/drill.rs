@@ -12,11 +12,12 @@ use anyhow::{Context, Result};
 use crate::process;
 
 /// Words after `shipload drill`.
-const DRILLS: [&[&str]; 8] = [
+const DRILLS: [&[&str]; 9] = [
     &["failover", "--rounds", "3", "--records", "10000"],
     &["failover", "--how", "stop", "--rounds", "1", "--records", "10000"],
     &["failover", "--how", "cut", "--rounds", "1", "--records", "10000"],
     &["join", "--records", "50000", "--seconds", "3"],
+    &["neighbours"],
     &["restart", "--records", "50000"],
     &["split", "--records", "1200"],
     &["split", "--records", "1200", "--policy", "generation"],

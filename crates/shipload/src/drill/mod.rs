@@ -11,6 +11,7 @@ mod harm;
 mod interrupt;
 mod join;
 mod keys;
+mod neighbours;
 mod network;
 mod node;
 mod place;
@@ -40,6 +41,8 @@ pub(crate) enum Drill {
     Join(join::Args),
     /// A node is away while some records change: how many records it is sent when it is back
     Restart(restart::Args),
+    /// Strangers at the ports between nodes, and a node that stands still: none may get in, nothing may be lost
+    Neighbours(neighbours::Args),
     /// The network falls apart, both sides go on and meet again: which writes win (needs root)
     Split(split::Args),
 }
@@ -70,6 +73,7 @@ pub(crate) fn run(drill: &Drill) -> Result<ExitCode> {
         Drill::Soak(args) => soak::run(args),
         Drill::Join(args) => join::run(args),
         Drill::Restart(args) => restart::run(args),
+        Drill::Neighbours(args) => neighbours::run(args),
         Drill::Split(args) => split::run(args),
     }
 }
