@@ -5,6 +5,7 @@
 //! (SIGKILL). Some rounds kill it while it starts. What the operating system loses when the machine dies is not tested
 //! here but in the store's own tests, with a disk that tears and forgets.
 
+mod all;
 mod client;
 mod ledger;
 mod writer;
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// Rounds in all
     #[arg(long, default_value_t = 200)]
     rounds: u32,
+    /// Rounds in which all three nodes of a cluster die at once
+    #[arg(long, default_value_t = 6)]
+    cluster_rounds: u32,
     /// Chooses what is written and when the process dies; another one at each run when not given
     #[arg(long)]
     seed: Option<u64>,
@@ -121,6 +125,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         ensure!(status.success(), "the node ended with {status}");
     }
     report(&modes, began.elapsed());
+    findings.extend(all::run(&binary, &root.join("all"), args.cluster_rounds).context("all nodes at once")?);
     findings.iter().for_each(|finding| eprintln!("crash: {finding}"));
     if findings.is_empty() {
         std::fs::remove_dir_all(&root).context("cannot remove the folder")?;

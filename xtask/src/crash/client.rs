@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use shipload_value::Digest;
+use shipload_wire::bits::op;
 use shipload_wire::code::ResultCode;
 use shipload_wire::message::Header;
+use shipload_wire::ops::Op;
 use shipload_wire::request::{self, Key};
 use shipload_wire::response::Response;
 
@@ -15,6 +17,7 @@ use shipload_wire::response::Response;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Particle type number of keys and values.
 const BLOB: u8 = 4;
+const INTEGER: u8 = 1;
 
 /// A connection to the node.
 #[derive(Debug)]
@@ -53,6 +56,16 @@ impl Client {
         let digest = digest(set, key);
         self.out.clear();
         let op = request::write_op(b"v", BLOB, value);
+        request::put(&mut self.out, &Header::default(), &Key::new("test", set, &digest.0), &[op]);
+        self.result()
+    }
+
+    /// Adds one to a record's number; how the node answered.
+    pub(super) fn increment(&mut self, set: &str, key: u64) -> Result<ResultCode> {
+        let digest = digest(set, key);
+        self.out.clear();
+        let one = 1u64.to_be_bytes();
+        let op = Op { code: op::INCR, ..request::write_op(b"v", INTEGER, &one) };
         request::put(&mut self.out, &Header::default(), &Key::new("test", set, &digest.0), &[op]);
         self.result()
     }

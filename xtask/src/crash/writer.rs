@@ -65,8 +65,7 @@ impl Writer {
                 self.ledger.note(key, Some(version), Some(Instant::now()), false);
                 Ok(true)
             }
-            // Refused: nothing has happened. Defragmentation makes room again.
-            Ok(ResultCode::ServerFull | ResultCode::DeviceOverload) => Ok(true),
+            // So little is stored that none may be refused: whoever writes waits for room.
             Ok(other) => bail!("a write was answered with {other:?}"),
             Err(_) => {
                 self.ledger.note(key, Some(version), None, false);
@@ -83,7 +82,6 @@ impl Writer {
                 Ok(true)
             }
             Ok(ResultCode::NotFound) if self.ledger.last(key).is_none() => Ok(true),
-            Ok(ResultCode::ServerFull | ResultCode::DeviceOverload) => Ok(true),
             Ok(other) => bail!("a delete was answered with {other:?}"),
             Err(_) => {
                 self.ledger.note(key, None, None, false);

@@ -8,9 +8,10 @@ use std::io::{self, BufRead, BufReader};
 use std::net::ToSocketAddrs as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
 use shipload_wire::bits::{info2, info3};
 use shipload_wire::code::ResultCode;
 use shipload_wire::message::Header;
@@ -18,10 +19,10 @@ use shipload_wire::ops::Op;
 use shipload_wire::request::{self, Key};
 use shipload_wire::response::Response;
 
-use super::RestoreArgs;
 use super::entry::Entry;
 use super::link::Link;
-use super::text_in::Reader;
+use super::text_in::{Item, Reader};
+use super::{RestoreArgs, globals};
 
 /// Requests that are under way at once.
 const WINDOW: usize = 128;
@@ -34,7 +35,9 @@ struct Tally {
     restored: u64,
     fresher: u64,
     expired: u64,
-    skipped_globals: u64,
+    skipped: u64,
+    indexes: u64,
+    modules: u64,
 }
 
 /// Restores a backup.
@@ -44,8 +47,15 @@ pub(crate) fn run(args: &RestoreArgs) -> Result<ExitCode> {
     let mut addresses =
         (host.as_str(), port).to_socket_addrs().with_context(|| format!("cannot find the host `{host}`"))?;
     let address = addresses.next().with_context(|| format!("the host `{host}` has no address"))?;
-    let mut restorer =
-        Restorer { link: Link::connect(address)?, under_way: VecDeque::new(), args, now_s: now_s() };
+    let mut restorer = Restorer {
+        link: Link::connect(address)?,
+        under_way: VecDeque::new(),
+        args,
+        now_s: now_s(),
+        began,
+        sent: 0,
+        bar: bar()?,
+    };
     let mut tally = Tally::default();
     match (&args.input_file, &args.directory) {
         (Some(file), _) if file == Path::new("-") => restorer.file(io::stdin().lock(), &mut tally)?,
@@ -57,17 +67,23 @@ pub(crate) fn run(args: &RestoreArgs) -> Result<ExitCode> {
         }
         (None, None) => bail!("neither a directory nor a file is given"),
     }
-    let Tally { restored, fresher, expired, skipped_globals } = tally;
+    restorer.bar.finish_and_clear();
+    let Tally { restored, fresher, expired, skipped, indexes, modules } = tally;
     eprintln!(
         "{restored} records restored, {fresher} left as they are newer, {expired} have expired, in {:.1} seconds",
         began.elapsed().as_secs_f64()
     );
-    if skipped_globals > 0 {
+    if indexes + modules + skipped > 0 {
         eprintln!(
-            "{skipped_globals} indexes and modules in the backup were not restored: register them anew"
+            "{indexes} indexes and {modules} modules restored, {skipped} records of other sets left out"
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn bar() -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {elapsed}")?;
+    Ok(ProgressBar::no_length().with_style(style))
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -94,6 +110,9 @@ struct Restorer<'a> {
     under_way: VecDeque<[u8; 20]>,
     args: &'a RestoreArgs,
     now_s: u64,
+    began: Instant,
+    sent: u64,
+    bar: ProgressBar,
 }
 
 impl Restorer<'_> {
@@ -105,7 +124,19 @@ impl Restorer<'_> {
 
     fn file(&mut self, input: impl BufRead, tally: &mut Tally) -> Result<()> {
         let mut reader = Reader::open(input)?;
-        while let Some(entry) = reader.next()? {
+        while let Some(item) = reader.next()? {
+            let entry = match item {
+                Item::Record(entry) => entry,
+                global @ (Item::Index(_) | Item::Module(_)) => {
+                    self.global(&global, tally)?;
+                    continue;
+                }
+            };
+            if !self.is_wanted(&entry) {
+                tally.skipped += 1;
+                continue;
+            }
+            self.pace();
             if entry.void_time != 0 && u64::from(entry.void_time) <= self.now_s {
                 tally.expired += 1;
                 continue;
@@ -118,8 +149,42 @@ impl Restorer<'_> {
         while !self.under_way.is_empty() {
             self.answer(tally)?;
         }
-        tally.skipped_globals += reader.skipped_globals;
         Ok(())
+    }
+
+    /// An index or a module; answers to records that are under way come first on the connection.
+    fn global(&mut self, item: &Item, tally: &mut Tally) -> Result<()> {
+        while !self.under_way.is_empty() {
+            self.answer(tally)?;
+        }
+        match item {
+            Item::Index(index) if !self.args.no_indexes => {
+                globals::make_index(&mut self.link, index, self.args.namespace.as_deref())?;
+                tally.indexes += 1;
+            }
+            Item::Module(module) if !self.args.no_udfs => {
+                globals::put_module(&mut self.link, module)?;
+                tally.modules += 1;
+            }
+            Item::Record(_) | Item::Index(_) | Item::Module(_) => {}
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&self, entry: &Entry) -> bool {
+        let sets = &self.args.set_list;
+        sets.is_empty() || sets.iter().any(|set| set.as_bytes() == entry.set)
+    }
+
+    /// Waits until the next record is due.
+    fn pace(&mut self) {
+        self.bar.inc(1);
+        self.sent += 1;
+        let rate = f64::from(self.args.records_per_second);
+        if rate > 0.0 {
+            let due = Duration::from_secs_f64(self.sent as f64 / rate);
+            std::thread::sleep(due.saturating_sub(self.began.elapsed()));
+        }
     }
 
     fn put(&mut self, entry: &Entry) -> Result<()> {

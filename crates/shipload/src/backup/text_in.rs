@@ -9,11 +9,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::entry::{Bin, Entry, kind};
+use super::globals::{IndexLine, Module};
 
 /// The longest text of a value: 8 MiB in base 64, and room.
 const VALUE_MAX: usize = 16 << 20;
 /// The longest other word.
 const WORD_MAX: usize = 1 << 16;
+
+/// What stands in a backup.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    Record(Entry),
+    Index(IndexLine),
+    Module(Module),
+}
 
 /// A file of a backup that is read from its start.
 #[derive(Debug)]
@@ -21,14 +30,12 @@ pub(super) struct Reader<R> {
     input: R,
     /// Bytes read so far, for messages.
     at: u64,
-    /// Lines about indexes and functions that were stepped over.
-    pub(super) skipped_globals: u64,
 }
 
 impl<R: BufRead> Reader<R> {
     /// Reads the first line.
     pub(super) fn open(input: R) -> Result<Reader<R>> {
-        let mut reader = Reader { input, at: 0, skipped_globals: 0 };
+        let mut reader = Reader { input, at: 0 };
         let line = reader.line()?;
         ensure!(line == b"Version 3.1" || line == b"Version 3.0", "not a backup of version 3.0 or 3.1");
         while reader.peek()? == Some(b'#') {
@@ -37,17 +44,15 @@ impl<R: BufRead> Reader<R> {
         Ok(reader)
     }
 
-    /// The next record; none at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Entry>> {
-        while self.peek()? == Some(b'*') {
-            self.global()?;
-            self.skipped_globals += 1;
-        }
-        if self.peek()?.is_none() {
-            return Ok(None);
-        }
+    /// What comes next; none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Item>> {
         let from = self.at;
-        self.record().map(Some).with_context(|| format!("in the record at byte {from}"))
+        let item = match self.peek()? {
+            None => return Ok(None),
+            Some(b'*') => self.global(),
+            Some(_) => self.record().map(Item::Record),
+        };
+        item.map(Some).with_context(|| format!("in what begins at byte {from}"))
     }
 
     fn record(&mut self) -> Result<Entry> {
@@ -129,18 +134,45 @@ impl<R: BufRead> Reader<R> {
         Ok(bytes)
     }
 
-    /// Steps over a line about an index or a function, whose content may have lines of its own.
-    fn global(&mut self) -> Result<()> {
+    /// A line about an index or a module, whose content may have lines of its own.
+    fn global(&mut self) -> Result<Item> {
         self.expect(b"* ")?;
-        if self.byte()? == b'u' {
-            self.expect(b" ")?;
-            self.word()?;
-            self.word()?;
-            self.counted()?;
-        } else {
-            self.line()?;
+        match self.byte()? {
+            b'u' => {
+                self.expect(b" L ")?;
+                let (name, end) = self.word()?;
+                ensure!(end == b' ', "a module without content");
+                Ok(Item::Module(Module { name, content: self.counted()? }))
+            }
+            b'i' => {
+                self.expect(b" ")?;
+                self.index().map(Item::Index)
+            }
+            other => bail!("unknown letter '{}'", other.escape_ascii()),
         }
-        Ok(())
+    }
+
+    fn index(&mut self) -> Result<IndexLine> {
+        let mut words = Vec::new();
+        loop {
+            let (word, end) = self.word()?;
+            words.push(word);
+            if end == b'\n' {
+                break;
+            }
+            ensure!(words.len() < 16, "too many words about an index");
+        }
+        let mut words = words.into_iter();
+        let mut next = || words.next().context("a word about an index is missing");
+        let (namespace, set, name) = (next()?, next()?, next()?);
+        let letter =
+            |word: Vec<u8>| <[u8; 1]>::try_from(word).ok().map(|[letter]| letter).context("a letter");
+        let collection = letter(next()?)?;
+        ensure!(next()? == b"1", "an index of several bins");
+        let (bin, value_type) = (next()?, letter(next()?)?);
+        let context = words.next().unwrap_or_default();
+        ensure!(words.next().is_none(), "too many words about an index");
+        Ok(IndexLine { namespace, set, name, collection, bin, value_type, context })
     }
 
     fn word_of_line(&mut self) -> Result<Vec<u8>> {
@@ -213,13 +245,51 @@ mod tests {
         + n test\n+ d AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n+ g 1\n+ t 500000000\n+ b 3\n\
         - N nothing\n- M! map 1 \x80\n- G where 2 {}\n";
 
-    fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
+    fn items(bytes: &[u8]) -> Result<Vec<Item>> {
         let mut reader = Reader::open(bytes)?;
-        let mut entries = Vec::new();
-        while let Some(entry) = reader.next()? {
-            entries.push(entry);
+        let mut items = Vec::new();
+        while let Some(item) = reader.next()? {
+            items.push(item);
         }
-        Ok(entries)
+        Ok(items)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
+        let record = |item| match item {
+            Item::Record(entry) => Some(entry),
+            Item::Index(_) | Item::Module(_) => None,
+        };
+        Ok(items(bytes)?.into_iter().filter_map(record).collect())
+    }
+
+    /// The same as [`SAMPLE`] and more: every kind of value, of index and of module, after the public description.
+    const GOLDEN: &[u8] = include_bytes!("golden-3.1.asb");
+
+    #[test]
+    fn the_golden_file_is_written_as_it_is_read() {
+        let read = items(GOLDEN).unwrap();
+        let mut text = text_out::head("test", true);
+        for item in &read {
+            match item {
+                Item::Record(entry) => text_out::record(&mut text, entry).unwrap(),
+                Item::Index(index) => text_out::index(&mut text, index),
+                Item::Module(module) => text_out::module(&mut text, module),
+            }
+        }
+        assert_eq!(text.escape_ascii().to_string(), GOLDEN.escape_ascii().to_string());
+        let count = |wanted: fn(&Item) -> bool| read.iter().filter(|item| wanted(item)).count();
+        assert_eq!(count(|item| matches!(item, Item::Index(_))), 5);
+        assert_eq!(count(|item| matches!(item, Item::Module(_))), 2);
+        let kinds: std::collections::BTreeSet<u8> = read
+            .iter()
+            .filter_map(|item| match item {
+                Item::Record(entry) => Some(entry.bins.iter().map(|bin| bin.kind)),
+                Item::Index(_) | Item::Module(_) => None,
+            })
+            .flatten()
+            .collect();
+        let all = [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 17, 18, 19, 20, 23];
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), all);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::entry::{Bin, Entry, kind};
+use super::globals::{IndexLine, Module};
 
 /// The first lines of a file.
 pub(super) fn head(namespace: &str, is_first: bool) -> Vec<u8> {
@@ -45,6 +46,32 @@ pub(super) fn record(out: &mut Vec<u8>, entry: &Entry) -> Result<()> {
         let Bin { name, kind, value: bytes } = bin;
         value(out, *kind, Some(name), bytes).with_context(|| format!("bin {}", String::from_utf8_lossy(name)))
     })
+}
+
+/// Appends the definition of an index.
+pub(super) fn index(out: &mut Vec<u8>, index: &IndexLine) {
+    out.extend_from_slice(b"* i");
+    for word in
+        [&index.namespace, &index.set, &index.name, &vec![index.collection], &b"1".to_vec(), &index.bin]
+    {
+        out.push(b' ');
+        escape(out, word);
+    }
+    out.extend_from_slice(&[b' ', index.value_type]);
+    if !index.context.is_empty() {
+        out.push(b' ');
+        out.extend_from_slice(&index.context);
+    }
+    out.push(b'\n');
+}
+
+/// Appends a module.
+pub(super) fn module(out: &mut Vec<u8>, module: &Module) {
+    out.extend_from_slice(b"* u L ");
+    escape(out, &module.name);
+    out.push(b' ');
+    counted(out, &module.content);
+    out.push(b'\n');
 }
 
 fn line(out: &mut Vec<u8>, start: &str, rest: impl FnOnce(&mut Vec<u8>)) {
