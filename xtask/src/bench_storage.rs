@@ -65,6 +65,9 @@ struct Size {
 const SMALL: Size = Size { records: 50_000, seconds: 2, file_bytes: 128 << 20, start_records: 500_000 };
 const FULL: Size = Size { records: 500_000, seconds: 10, file_bytes: 2 << 30, start_records: 10_000_000 };
 
+/// A measurement, which gives its table.
+type Part = fn(&World<'_>) -> Result<String>;
+
 /// What every part needs.
 struct World<'a> {
     args: &'a Args,
@@ -91,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn measure(world: &World<'_>) -> Result<String> {
-    let parts: [(&str, fn(&World<'_>) -> Result<String>); 5] = [
+    let parts: [(&str, Part); 5] = [
         ("writes", writes::measure),
         ("reads", reads::measure),
         ("larger", larger::measure),

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::World;
-use super::node::Node;
+use super::node::{Node, whole};
 
 const VALUE_BYTES: u64 = 8000;
 /// What the process may take beside what it takes when it is empty, in bytes.
@@ -23,7 +23,7 @@ pub(super) fn measure(world: &World<'_>) -> Result<String> {
         [format!("filesize={file}"), "post-write-cache=16M".to_owned(), "max-write-cache=32M".to_owned()];
     let node = Node::start(world, &folder, "device", &settings)?;
     let empty = node.status_bytes("VmSize")?;
-    let limit = empty as u64 + MORE_BYTES;
+    let limit = whole(empty) + MORE_BYTES;
     let id = i32::try_from(node.id()).ok().and_then(Pid::from_raw).context("a process without id")?;
     prlimit(Some(id), Resource::As, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     let target = node.target(records, VALUE_BYTES);
@@ -32,7 +32,7 @@ pub(super) fn measure(world: &World<'_>) -> Result<String> {
     let mut text = format!(
         "### {} MiB of records in a process that may take {} MiB\n\n\
         | load | operations/s | p50 | p99 | resident | most ever resident |\n|---|---:|---:|---:|---:|---:|\n",
-        records * VALUE_BYTES >> 20,
+        (records * VALUE_BYTES) >> 20,
         MORE_BYTES >> 20
     );
     for (name, workload) in [("reads", "R"), ("updates", "U"), ("80 % reads", "RU,80")] {

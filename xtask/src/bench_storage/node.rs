@@ -69,6 +69,12 @@ impl Node {
     }
 }
 
+/// A count that was told as a number.
+#[expect(clippy::cast_possible_truncation, reason = "counts are whole and not negative")]
+pub(super) fn whole(number: f64) -> u64 {
+    number as u64
+}
+
 /// The answer to an info command.
 fn info(address: SocketAddr, command: &str) -> Result<String> {
     let mut socket = TcpStream::connect(address).context("cannot connect")?;

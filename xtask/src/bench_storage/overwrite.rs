@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Result, ensure};
 
 use super::World;
-use super::node::Node;
+use super::node::{Node, whole};
 
 const VALUE_BYTES: u64 = 1000;
 /// What such a record takes in the log, about.
@@ -31,7 +31,7 @@ pub(super) fn measure(world: &World<'_>) -> Result<String> {
         ];
         let node = Node::start(world, &folder, "device", &settings)?;
         let total = node.number("storage_total_bytes")?;
-        let records = (total * f64::from(fill_pct) / 100.0) as u64 / RECORD_BYTES;
+        let records = whole(total * f64::from(fill_pct) / 100.0) / RECORD_BYTES;
         let target = node.target(records, VALUE_BYTES);
         world.loader.fill(target)?;
         let before = (node.number("storage_written_bytes")?, node.number("storage_put_bytes")?);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use super::World;
-use super::node::Node;
+use super::node::{Node, whole};
 
 const VALUE_BYTES: u64 = 100;
 
@@ -49,7 +49,7 @@ pub(super) fn measure(world: &World<'_>) -> Result<String> {
         let took_ms = node.number("storage_start_ms")?;
         let from_snapshot = node.number("storage_start_from_snapshot")? > 0.0;
         ensure!(from_snapshot != crash, "after a {name} it started from a snapshot: {from_snapshot}");
-        ensure!(node.number("objects")? as u64 == records, "records are missing");
+        ensure!(whole(node.number("objects")?) == records, "records are missing");
         index = (node.number("index_used_bytes")?, node.resident_bytes()? - empty);
         let bytes = if crash { stored } else { std::fs::metadata(folder.join("test.index"))?.len() as f64 };
         let _ = writeln!(

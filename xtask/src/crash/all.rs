@@ -22,7 +22,7 @@ const COUNTER: (&str, u64) = ("counter", 0);
 pub(super) fn run(binary: &Path, folder: &Path, rounds: u32) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     // How many hits each visitor was told are counted; one more may have been under way.
-    let mut acked = [0; VISITORS as usize];
+    let mut acked: Vec<u64> = (0..VISITORS).map(|_| 0).collect();
     let mut sent = 0;
     for round in 0..rounds {
         let (process, service) = up(binary, folder)?;
