@@ -8,6 +8,7 @@ mod examine;
 mod exec;
 mod list;
 mod network;
+mod raw;
 mod service;
 
 pub use connect::{EngineError, Tls};
@@ -19,6 +20,7 @@ use bollard::Docker;
 #[derive(Debug, Clone)]
 pub struct Engine {
     docker: Docker,
+    tls: bool,
     /// Where it was found.
     pub host: String,
 }

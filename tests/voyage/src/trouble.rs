@@ -33,6 +33,9 @@ fn compare(before: Hits, after: Hits, counted: u64, failed: u64) -> Result<Strin
         "{counted} visits counted, {failed} in doubt; total_hits {} -> {}, records {} -> {}",
         before.total, after.total, before.records, after.records
     );
+    if counted <= failed {
+        bail!("most visits failed; {found}");
+    }
     let fine = |before: u64, after: u64| after >= before + counted && after <= before + counted + failed;
     // A visitor whose visit failed half-way may have left a record without a count.
     if fine(before.total, after.total) && fine(before.records, after.records) {

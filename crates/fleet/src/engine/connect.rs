@@ -78,7 +78,7 @@ impl Engine {
         };
         let docker = connected.map_err(unreachable)?;
         let docker = docker.negotiate_version().await.map_err(unreachable)?;
-        Ok(Engine { docker, host: host.to_owned() })
+        Ok(Engine { docker, tls: tls.is_some(), host: host.to_owned() })
     }
 
     pub(super) fn docker(&self) -> &Docker {

@@ -1,8 +1,10 @@
 //! Services of a Swarm, seen from a manager.
 
+use super::raw::put;
 use super::{Engine, EngineError};
-use bollard::models::{Service, ServiceSpec, ServiceSpecMode, ServiceSpecUpdateConfigOrderEnum, TaskState};
-use bollard::query_parameters::{ListServicesOptions, ListTasksOptionsBuilder, UpdateServiceOptionsBuilder};
+use bollard::models::{Service, ServiceSpecMode, TaskState};
+use bollard::query_parameters::{ListServicesOptions, ListTasksOptionsBuilder};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
 /// A service as it is wanted.
@@ -135,15 +137,7 @@ impl Engine {
     /// # Errors
     /// When the engine refuses.
     pub async fn set_replicas(&self, name: &str, replicas: u64) -> Result<(), EngineError> {
-        let wanted = i64::try_from(replicas).unwrap_or(i64::MAX);
-        self.change(name, |spec| {
-            if let Some(mode) = &mut spec.mode
-                && let Some(replicated) = &mut mode.replicated
-            {
-                replicated.replicas = Some(wanted);
-            }
-        })
-        .await
+        self.change(name, |spec| put(spec, &["Mode", "Replicated", "Replicas"], json!(replicas))).await
     }
 
     /// Lets the Swarm replace all tasks of a service, with another image if one is given.
@@ -152,10 +146,10 @@ impl Engine {
     /// When the engine refuses.
     pub async fn restart_tasks(&self, name: &str, image: Option<&str>) -> Result<(), EngineError> {
         self.change(name, |spec| {
-            let Some(template) = &mut spec.task_template else { return };
-            template.force_update = Some(template.force_update.unwrap_or(0) + 1);
-            if let (Some(image), Some(container)) = (image, &mut template.container_spec) {
-                container.image = Some(image.to_owned());
+            let count = spec.pointer("/TaskTemplate/ForceUpdate").and_then(Value::as_u64).unwrap_or(0);
+            put(spec, &["TaskTemplate", "ForceUpdate"], json!(count + 1));
+            if let Some(image) = image {
+                put(spec, &["TaskTemplate", "ContainerSpec", "Image"], json!(image));
             }
         })
         .await
@@ -166,13 +160,11 @@ impl Engine {
     /// # Errors
     /// When the engine refuses.
     pub async fn ensure_gradual(&self, name: &str, pause: std::time::Duration) -> Result<(), EngineError> {
-        let pause_ns = i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX);
+        let pause_ns = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX >> 1);
         self.change(name, |spec| {
-            let mut config = spec.update_config.clone().unwrap_or_default();
-            config.parallelism = Some(1);
-            config.order = Some(ServiceSpecUpdateConfigOrderEnum::STOP_FIRST);
-            config.delay = Some(pause_ns);
-            spec.update_config = Some(config);
+            put(spec, &["UpdateConfig", "Parallelism"], json!(1));
+            put(spec, &["UpdateConfig", "Order"], json!("stop-first"));
+            put(spec, &["UpdateConfig", "Delay"], json!(pause_ns));
         })
         .await
     }
@@ -184,22 +176,10 @@ impl Engine {
     /// When the engine refuses.
     pub async fn next_task(&self, name: &str) -> Result<(), EngineError> {
         self.change(name, |spec| {
-            if let Some(config) = &mut spec.update_config {
-                config.delay = config.delay.map(|delay| delay.saturating_add(1));
-            }
+            let delay = spec.pointer("/UpdateConfig/Delay").and_then(Value::as_u64).unwrap_or(0);
+            put(spec, &["UpdateConfig", "Delay"], json!(delay.saturating_add(1)));
         })
         .await
-    }
-
-    async fn change(&self, name: &str, change: impl FnOnce(&mut ServiceSpec)) -> Result<(), EngineError> {
-        let found = self.docker().inspect_service(name, None).await.map_err(|error| self.trouble(&error))?;
-        let version = found.version.and_then(|version| version.index).unwrap_or_default();
-        let mut spec = found.spec.unwrap_or_default();
-        change(&mut spec);
-        let version = i32::try_from(version).unwrap_or_default();
-        let options = UpdateServiceOptionsBuilder::default().version(version).build();
-        let updated = self.docker().update_service(name, spec, options, None).await;
-        updated.map(|_| ()).map_err(|error| self.trouble(&error))
     }
 }
 
