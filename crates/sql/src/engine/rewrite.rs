@@ -99,8 +99,10 @@ impl Rewriter<'_> {
                 *expr = literal(value);
             }
             Expr::Cast { data_type, expr: inner, kind, .. } => {
-                if matches!(data_type.to_string().to_lowercase().as_str(), "regclass" | "regproc" | "regtype")
-                {
+                if matches!(
+                    data_type.to_string().to_lowercase().as_str(),
+                    "regclass" | "regproc" | "regtype" | "regnamespace"
+                ) {
                     *expr = inner.as_ref().clone();
                     return self.expr(expr);
                 }
@@ -109,6 +111,7 @@ impl Rewriter<'_> {
                     *kind = CastKind::TryCast;
                 }
             }
+            Expr::Subquery(query) if is_empty(query) => *expr = Expr::value(AstValue::Null),
             Expr::Collate { expr: inner, .. } => {
                 *expr = inner.as_ref().clone();
                 return self.expr(expr);
@@ -136,7 +139,7 @@ impl Rewriter<'_> {
                 }
             }
             Expr::Function(function) => {
-                if let Some(value) = self.constant(function)? {
+                if let Some(value) = self.constant(function)?.or_else(|| modulo(function)) {
                     *expr = value;
                 }
             }
@@ -208,6 +211,7 @@ impl Rewriter<'_> {
             "arbitrary" | "any_value" => Some("first_value"),
             "string_agg" => None,
             "curdate" => Some("current_date"),
+            "sign" => Some("signum"),
             "collect_set" => Some("array_agg"),
             _ => None,
         };
@@ -226,7 +230,7 @@ impl Rewriter<'_> {
             "_object" => Some(self.object(function)?),
             // Only the catalogue's queries ask so; there is nothing in these arrays.
             "array" if matches!(function.args, FunctionArguments::Subquery(_)) => {
-                Some(Expr::Array(sqlparser::ast::Array { elem: vec![text("")], named: true }))
+                Some(Expr::value(AstValue::Null))
             }
             _ => None,
         })
@@ -243,6 +247,36 @@ impl Rewriter<'_> {
         let value = env.eval(&Expr::Function(function.clone()))?;
         Ok(text(&json::to_json(&value).to_string()))
     }
+}
+
+/// Whether a subquery reads a table of the catalogue that never has a row.
+fn is_empty(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    select.from.iter().any(|from| match &from.relation {
+        sqlparser::ast::TableFactor::Table { name, .. } => {
+            let name = crate::front::parts_of(name).pop().unwrap_or_default();
+            ["pg_attrdef", "pg_collation", "pg_description", "pg_shdescription"].contains(&name.as_str())
+        }
+        _ => false,
+    })
+}
+
+/// `mod(a, b)` as the operator that it is.
+fn modulo(function: &Function) -> Option<Expr> {
+    use sqlparser::ast::{FunctionArg, FunctionArgExpr};
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let [
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(left)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(right)),
+    ] = list.args.as_slice()
+    else {
+        return None;
+    };
+    if !function.name.to_string().eq_ignore_ascii_case("mod") {
+        return None;
+    }
+    let (left, right) = (Box::new(left.clone()), Box::new(right.clone()));
+    Some(Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Modulo, right })))
 }
 
 /// The name of the table before a path.

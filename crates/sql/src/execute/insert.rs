@@ -240,6 +240,7 @@ impl Sql {
                     Err(error) => return Err(error),
                 }
             };
+            let record = Record { key: record.key.or_else(|| Some(one.key.clone())), ..record };
             match self.apply(call, change, &record).await {
                 Err(error) if error.kind == Kind::VersionConflict => {}
                 other => return other,

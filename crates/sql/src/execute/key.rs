@@ -5,7 +5,7 @@ use super::functions::Moment;
 use crate::catalog::{Column, Table};
 use crate::error::Result;
 use crate::front::path_of;
-use crate::records::Digest;
+use crate::records::{Digest, Record};
 use crate::value::Value;
 use crate::value::cast::cast;
 use sqlparser::ast::{BinaryOperator, Expr};
@@ -13,13 +13,16 @@ use sqlparser::ast::{BinaryOperator, Expr};
 /// Most records that a condition may name one by one.
 const KEYS_MAX: usize = 10_000;
 
-/// The digests of the only records for which a condition can hold; none when it does not say the whole key.
+/// A record that a condition names: its digest, and the user key, which a read of one record does not answer.
+pub(super) type Named = (Digest, Value);
+
+/// The only records for which a condition can hold; none when it does not say the whole key.
 pub(super) fn digests(
     table: &Table,
     selection: Option<&Expr>,
     args: &[Value],
     moment: &Moment,
-) -> Result<Option<Vec<Digest>>> {
+) -> Result<Option<Vec<Named>>> {
     let Some(selection) = selection else { return Ok(None) };
     let env = Env { args, moment, lookup: &no_row };
     let finder = Finder { table, env: &env };
@@ -27,8 +30,8 @@ pub(super) fn digests(
         Some(digests) => digests,
         None => return Ok(None),
     };
-    digests.sort_unstable();
-    digests.dedup();
+    digests.sort_unstable_by_key(|(digest, _)| *digest);
+    digests.dedup_by_key(|(digest, _)| *digest);
     Ok(Some(digests))
 }
 
@@ -38,7 +41,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn find(&self, expr: &Expr) -> Result<Option<Vec<Digest>>> {
+    fn find(&self, expr: &Expr) -> Result<Option<Vec<Named>>> {
         if let Expr::Nested(inner) = expr {
             return self.find(inner);
         }
@@ -74,7 +77,10 @@ impl Finder<'_> {
                 })
                 .collect();
         }
-        let digests = keys.iter().filter_map(|key| self.table.digest(&self.table.user_key(key)?));
+        let digests = keys.iter().filter_map(|key| {
+            let key = self.table.user_key(key)?;
+            Some((self.table.digest(&key)?, key))
+        });
         Ok(Some(digests.collect()))
     }
 
@@ -149,4 +155,16 @@ pub(super) fn split<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
         }
         other => out.push(other),
     }
+}
+
+/// Puts the user keys into records that were read by them.
+pub(super) fn with_keys(found: Vec<Option<Record>>, named: &[Named]) -> Vec<Record> {
+    let pairs = found.into_iter().zip(named);
+    pairs
+        .filter_map(|(record, (_, key))| {
+            let record = record?;
+            let key = record.key.clone().or_else(|| Some(key.clone()));
+            Some(Record { key, ..record })
+        })
+        .collect()
 }

@@ -112,9 +112,10 @@ impl Sql {
     ) -> Result<bool> {
         let place = table.place();
         for _ in 0..ATTEMPTS {
-            let Some(record) = self.records.get(&place, &old.digest, &Bins::All).await? else {
+            let Some(fresh) = self.records.get(&place, &old.digest, &Bins::All).await? else {
                 return Ok(false);
             };
+            let record = Record { key: fresh.key.or_else(|| old.key.clone()), ..fresh };
             if !holds(call, table, selection, &record)? {
                 return Ok(false);
             }
@@ -139,10 +140,11 @@ impl Sql {
         selection: Option<&Expr>,
     ) -> Result<Vec<Record>> {
         let place = table.place();
-        if let Some(digests) = key::digests(table, selection, call.args, &call.moment)? {
+        if let Some(named) = key::digests(table, selection, call.args, &call.moment)? {
+            let digests: Vec<_> = named.iter().map(|(digest, _)| *digest).collect();
             let found = self.records.get_many(&place, &digests, &Bins::All).await?;
             let mut records = Vec::new();
-            for record in found.into_iter().flatten() {
+            for record in key::with_keys(found, &named) {
                 if holds(call, table, selection, &record)? {
                     records.push(record);
                 }
@@ -174,7 +176,7 @@ impl Sql {
                 other => return other,
             }
             match self.records.get(&change.table.place(), &record.digest, &Bins::All).await? {
-                Some(fresh) => record = fresh,
+                Some(fresh) => record = Record { key: fresh.key.or(record.key), ..fresh },
                 None => return Ok(None),
             }
         }

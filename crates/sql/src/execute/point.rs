@@ -26,11 +26,12 @@ impl Sql {
             return Ok(None);
         }
         let selection = select.selection.as_ref();
-        let digests = match key::digests(&table, selection, call.args, &call.moment) {
-            Ok(Some(digests)) => digests,
+        let named = match key::digests(&table, selection, call.args, &call.moment) {
+            Ok(Some(named)) => named,
             Ok(None) => return Ok(None),
             Err(error) => return Err(error),
         };
+        let digests: Vec<_> = named.iter().map(|(digest, _)| *digest).collect();
         if digests.len() > 1 && query.limit_clause.is_some() {
             return Ok(None);
         }
@@ -38,8 +39,9 @@ impl Sql {
             [one] => vec![self.records.get(&table.place(), one, &Bins::All).await?],
             many => self.records.get_many(&table.place(), many, &Bins::All).await?,
         };
+        let found = key::with_keys(found, &named);
         let mut records = Vec::new();
-        for record in found.iter().flatten() {
+        for record in &found {
             let lookup = |path: &[String], _: bool| record_value(&table, record, path);
             let env = Env { args: call.args, moment: &call.moment, lookup: &lookup };
             match selection.map(|selection| env.holds(selection)).transpose() {

@@ -47,7 +47,7 @@ pub(super) fn nothing(name: &str) -> Result<RowSet> {
             ("polrelid", Type::Int),
             ("polcmd", Type::Text),
             ("polpermissive", Type::Bool),
-            ("polroles", Type::array(Type::Int)),
+            ("polroles", Type::Text),
             ("polqual", Type::Text),
             ("polwithcheck", Type::Text),
         ],
