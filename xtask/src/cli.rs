@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     bench_index, bench_model, bench_records, bench_storage, ci, compat, conform, counter, crash, docs, drill, fuzz, golden, image,
-    sim, tidy, voyage, web,
+    sim, sql, tidy, voyage, web,
 };
 
 /// Typed scripts of the project.
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Manifests,
     /// Live whole clusters in one thread, from seeds, with faults and observers (minutes)
     Sim(sim::Args),
+    /// Run statements on three nodes and compare with PostgreSQL's answers (minutes, the first time to compile the engine)
+    Sql(sql::Args),
     /// Run the scenario of the containers on real Docker engines in namespaces (minutes, needs root)
     Voyage(voyage::Args),
     /// Try the web door on real nodes: REST, the console in a browser, made-up requests (minutes)

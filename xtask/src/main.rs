@@ -28,6 +28,7 @@ mod markdown;
 mod postgres;
 mod process;
 mod sim;
+mod sql;
 mod tidy;
 mod voyage;
 mod web;
@@ -71,6 +72,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Image(args) => image::run(&args),
         Command::Manifests => manifests::run(),
         Command::Sim(args) => sim::run(&args),
+        Command::Sql(args) => sql::run(&args),
         Command::Voyage(args) => voyage::run(&args),
         Command::Web(args) => web::run(&args),
     }
