@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{aql, backup, bench, counter, drill, health, info, serve, tail, up};
+use crate::{aql, backup, bench, counter, drill, health, info, serve, sql, tail, up};
 
 /// The database that lives in containers.
 #[derive(Debug, Parser)]
@@ -33,6 +33,12 @@ pub(crate) enum Command {
     /// Ask and change records with statements
     #[command(after_help = AQL_EXAMPLES, disable_help_flag = true)]
     Aql(aql::Args),
+    /// Ask with SQL over HTTP
+    #[command(after_help = SQL_EXAMPLES)]
+    Sql(sql::Args),
+    /// Serve SQL beside a node, over HTTP and PostgreSQL's wire
+    #[cfg(feature = "sql")]
+    SqlDoor(sql::door::Args),
     /// Load a node over the protocol and measure it from outside
     #[command(after_help = BENCH_EXAMPLES, disable_help_flag = true)]
     Bench(bench::BenchArgs),
@@ -158,6 +164,12 @@ const HEALTH_EXAMPLES: &str = "\
 Examples:
   shipload health                      status 0 when the node lives
   shipload health --ready              status 0 when it serves clients";
+
+const SQL_EXAMPLES: &str = "\
+Examples:
+  shipload sql --host 127.0.0.1:4201 -c 'select * from sys.nodes'
+  shipload sql -c '\\d' -c '\\d t' --format markdown
+  echo 'select 1;' | shipload sql --format csv";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:

@@ -16,6 +16,7 @@ mod info;
 mod runtime;
 mod seed;
 mod serve;
+mod sql;
 mod tail;
 mod up;
 
@@ -48,6 +49,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Health(args) => health::run(&args),
         Command::Aql(args) => aql::run(&args),
         Command::Info(args) => info::run(&args),
+        Command::Sql(args) => sql::run(&args),
+        #[cfg(feature = "sql")]
+        Command::SqlDoor(args) => sql::door::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
