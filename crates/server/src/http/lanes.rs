@@ -12,7 +12,7 @@ use shipload_wire::response;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Requests at a time, and queries at a time beside them.
@@ -120,7 +120,7 @@ impl Lanes {
         loop {
             let idle = self.idle.lock().pop();
             let Some(mut stream) = idle else { break };
-            if wire::send(&mut stream, frames).await.is_ok() {
+            if !is_gone(&mut stream).await && wire::send(&mut stream, frames).await.is_ok() {
                 return Ok(stream);
             }
         }
@@ -135,6 +135,12 @@ impl Lanes {
             idle.push(stream);
         }
     }
+}
+
+/// Whether the other end has closed a lane while nobody used it: then what is sent would be lost, and not known to be.
+async fn is_gone(stream: &mut Box<dyn Stream>) -> bool {
+    // Between requests there is nothing to read but the end.
+    tokio::time::timeout(Duration::ZERO, stream.read_u8()).await.is_ok()
 }
 
 /// Whether a frame ends an answer of many messages: it has the last one, or it is a refusal of the whole, which is one
