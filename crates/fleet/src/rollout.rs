@@ -24,9 +24,10 @@ pub async fn run(
 ) -> Result<(), SizeError> {
     let service = engine.service(name).await?;
     let size = service.replicas.unwrap_or(0);
+    let mut before = None;
     if service.is_database() {
         at_rest(engine, &service, size, patience, tell).await?;
-        engine.ensure_gradual(&service.name, patience).await?;
+        before = Some(engine.ensure_gradual(&service.name, patience).await?);
     }
     let old: BTreeSet<String> = running(engine, &service.name).await?;
     engine.restart_tasks(&service.name, image).await?;
@@ -44,6 +45,9 @@ pub async fn run(
             }
         }
         if left == 0 && u64::try_from(now.len()).ok() == Some(size) {
+            if let Some(before) = before {
+                engine.set_update_config(&service.name, before).await?;
+            }
             tell(format!("{}: all new after {:.1} s", service.name, began.elapsed().as_secs_f32()));
             return Ok(());
         }

@@ -157,16 +157,29 @@ impl Engine {
 
     /// Lets the Swarm replace one task and then wait for longer than any step takes; see [`Engine::next_task`].
     ///
+    /// Gives what was set before, for [`Engine::set_update_config`].
+    ///
     /// # Errors
     /// When the engine refuses.
-    pub async fn ensure_gradual(&self, name: &str, pause: std::time::Duration) -> Result<(), EngineError> {
+    pub async fn ensure_gradual(&self, name: &str, pause: std::time::Duration) -> Result<Value, EngineError> {
+        let mut before = Value::Null;
         let pause_ns = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX >> 1);
         self.change(name, |spec| {
+            before = spec.get("UpdateConfig").cloned().unwrap_or_default();
             put(spec, &["UpdateConfig", "Parallelism"], json!(1));
             put(spec, &["UpdateConfig", "Order"], json!("stop-first"));
             put(spec, &["UpdateConfig", "Delay"], json!(pause_ns));
         })
-        .await
+        .await?;
+        Ok(before)
+    }
+
+    /// Sets how the Swarm replaces tasks.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn set_update_config(&self, name: &str, config: Value) -> Result<(), EngineError> {
+        self.change(name, |spec| put(spec, &["UpdateConfig"], config)).await
     }
 
     /// Ends the Swarm's wait between two tasks: a changed wish makes it begin anew with those that are left, and
