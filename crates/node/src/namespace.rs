@@ -4,7 +4,6 @@
 //! same time; a write that begins after a truncate has taken effect gets a last-update time that survives it.
 
 use crate::changes::Changes;
-use crate::changes::Changes;
 use crate::cluster::{Holdings, Shard};
 use crate::command::draft::Draft;
 use crate::config::{NamespaceConfig, NamespaceKey};
@@ -43,8 +42,6 @@ pub struct Namespace {
     pub(crate) migration: Mutex<Option<Migration>>,
     /// Who masters and holds what.
     pub(crate) holdings: Holdings,
-    /// What was written lately, while somebody listens.
-    pub(crate) changes: Changes,
     /// What was written lately, while somebody listens.
     pub(crate) changes: Changes,
     /// Its devices.
@@ -145,7 +142,6 @@ impl Namespace {
             truncated: AtomicBool::new(false),
             floor_ms: AtomicU64::new(0),
             latest_ms: AtomicU64::new(0),
-            changes: Changes::default(),
             changes: Changes::default(),
             truncating: Mutex::default(),
         }

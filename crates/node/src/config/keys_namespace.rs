@@ -25,7 +25,7 @@ key_table! {
     DefaultTtl "default-ttl", TTL, "0", Dynamic, "Life of a record that is written without one, in seconds; 0: for ever.";
     DisableColdStartEviction "disable-cold-start-eviction", Kind::Bool, "false", Inert, "No eviction while records are loaded.";
     DisableMrtWrites "disable-mrt-writes", Kind::Bool, "false", Inert, "Refuses writes in transactions.";
-    DisableWriteDupRes "disable-write-dup-res", Kind::Bool, "false", Inert, "Writes without looking for newer copies.";
+    DisableWriteDupRes "disable-write-dup-res", Kind::Bool, "false", Dynamic, "Writes without looking for newer copies.";
     DisallowExpunge "disallow-expunge", Kind::Bool, "false", Inert, "Refuses deletes that leave no tombstone.";
     DisallowNullSetname "disallow-null-setname", Kind::Bool, "false", Dynamic, "Refuses records without a set.";
     EnableBenchmarksBatchSub "enable-benchmarks-batch-sub", Kind::Bool, "false", Inert, "More histograms of batch rows.";
@@ -63,7 +63,7 @@ key_table! {
     PartitionTreeSprigs "partition-tree-sprigs", count(16, 1 << 28), "256", Inert, "Subtrees of another server's index.";
     PreferUniformBalance "prefer-uniform-balance", Kind::Bool, "true", Inert, "Spreads partitions evenly over nodes.";
     RackId "rack-id", count(0, 1_000_000), "0", Dynamic, "The rack of this node.";
-    ReadConsistencyLevelOverride "read-consistency-level-override", Kind::Choice(&["off", "all", "one"]), "off", Inert, "Copies that a read asks, whatever the client says.";
+    ReadConsistencyLevelOverride "read-consistency-level-override", Kind::Choice(&["off", "all", "one"]), "off", Dynamic, "Copies that a read asks while copies that contradict each other are merged.";
     RejectNonXdrWrites "reject-non-xdr-writes", Kind::Bool, "false", Inert, "Refuses writes of ordinary clients.";
     RejectXdrWrites "reject-xdr-writes", Kind::Bool, "false", Inert, "Refuses writes shipped from other clusters.";
     ReplicationFactor "replication-factor", count(1, 256), "2", Static, "Copies of every record; in a smaller cluster one a node.";
