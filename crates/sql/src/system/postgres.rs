@@ -1,6 +1,7 @@
 //! `pg_catalog`, as far as `psql`, drivers and pickers of tables ask.
 
 mod nothing;
+mod session;
 mod types;
 
 pub(super) use types::type_name;
@@ -9,10 +10,11 @@ use super::columns;
 use crate::catalog::{Kind as TableKind, Table};
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
-use crate::session::{DEFAULTS, Session};
+use crate::session::Session;
 use crate::types::Type;
 use crate::value::Value;
 use nothing::nothing;
+use session::{roles, settings};
 use std::sync::Arc;
 use types::types;
 
@@ -360,49 +362,4 @@ fn one_database() -> RowSet {
         Value::Null,
     ];
     fixed(&spec, vec![row])
-}
-
-fn roles(session: &Session) -> RowSet {
-    let spec = [
-        ("oid", Type::Int),
-        ("rolname", Type::Text),
-        ("rolsuper", Type::Bool),
-        ("rolinherit", Type::Bool),
-        ("rolcreaterole", Type::Bool),
-        ("rolcreatedb", Type::Bool),
-        ("rolcanlogin", Type::Bool),
-        ("rolreplication", Type::Bool),
-        ("rolconnlimit", Type::Int),
-        ("rolvaliduntil", Type::TimestampTz),
-        ("rolbypassrls", Type::Bool),
-        ("usename", Type::Text),
-        ("usesysid", Type::Int),
-    ];
-    let mut row = vec![Value::Int(10), Value::text(&session.user)];
-    row.extend([true, true, true, true, true, false].map(Value::Bool));
-    row.extend([Value::Int(-1), Value::Null, Value::Bool(true), Value::text(&session.user), Value::Int(10)]);
-    fixed(&spec, vec![row])
-}
-
-fn settings(session: &Session) -> RowSet {
-    let spec = [
-        ("name", Type::Text),
-        ("setting", Type::Text),
-        ("short_desc", Type::Text),
-        ("source", Type::Text),
-        ("unit", Type::Text),
-        ("vartype", Type::Text),
-    ];
-    let row = |(name, _, text): &(&str, &str, &str)| {
-        let value = session.setting(name).unwrap_or_default();
-        vec![
-            Value::text(*name),
-            Value::Text(value),
-            Value::text(*text),
-            Value::text("default"),
-            Value::Null,
-            Value::text("string"),
-        ]
-    };
-    fixed(&spec, DEFAULTS.iter().map(row).collect())
 }
