@@ -23,7 +23,11 @@ enum Gives {
 }
 
 /// Name, what comes out, and how.
-const FUNCTIONS: [(&str, Gives, Texts); 21] = [
+const FUNCTIONS: [(&str, Gives, Texts); 25] = [
+    ("pg_get_statisticsobjdef_columns", Gives::Text, |_| None),
+    ("pg_get_function_result", Gives::Text, |_| None),
+    ("pg_get_function_arguments", Gives::Text, |_| None),
+    ("pg_relation_is_publishable", Gives::Flag, |_| Some("false".to_owned())),
     ("quote_ident", Gives::Text, |args| args.first()?.as_ref().map(|text| quote(text))),
     ("format", Gives::Text, |args| Some(format(args))),
     ("format_type", Gives::Text, |args| args.first()?.as_ref().map(|oid| type_name(oid).to_owned())),

@@ -100,7 +100,7 @@ impl Rewriter<'_> {
             }
             Expr::Cast { data_type, expr: inner, kind, .. } => {
                 if matches!(
-                    data_type.to_string().to_lowercase().as_str(),
+                    data_type.to_string().to_lowercase().trim_start_matches("pg_catalog."),
                     "regclass" | "regproc" | "regtype" | "regnamespace"
                 ) {
                     *expr = inner.as_ref().clone();
