@@ -6,8 +6,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench_index, bench_model, bench_records, bench_storage, ci, compat, conform, counter, crash, docs, drill, fuzz, golden, image,
-    sim, sql, tidy, voyage, web,
+    bench_index, bench_model, bench_records, bench_storage, ci, compat, conform, counter, crash, docs, drill,
+    fuzz, golden, image, sim, sql, tidy, voyage, web,
 };
 
 /// Typed scripts of the project.

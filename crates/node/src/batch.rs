@@ -207,7 +207,8 @@ impl Slice<'_> {
             let writes = row.info2 & info2::WRITE != 0;
             writes
                 || namespace(&row).is_some_and(|ns| {
-                    ns.holdings.is_gathering() || !ns.holdings.is_served_by(self.node.id(), Digest(*row.digest).partition())
+                    ns.holdings.is_gathering()
+                        || !ns.holdings.is_served_by(self.node.id(), Digest(*row.digest).partition())
                 })
         })
     }

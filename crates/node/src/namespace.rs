@@ -14,8 +14,8 @@ use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use shipload_cluster::fabric::NamespaceId;
 use shipload_cluster::migration::Migration;
 use shipload_store::{
-    Compression, Counts, Cutoffs, Identity, KeptValues, KeyRef, LogConfig, Meta, RecordRef, STRIPE_COUNT, SetCounts,
-    SetId, SetTable, Stripe, Touch, stripe_of,
+    Compression, Counts, Cutoffs, Identity, KeptValues, KeyRef, LogConfig, Meta, RecordRef, STRIPE_COUNT,
+    SetCounts, SetId, SetTable, Stripe, Touch, stripe_of,
 };
 use shipload_value::{Digest, PartitionId};
 use shipload_wire::code::ResultCode;

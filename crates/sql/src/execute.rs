@@ -15,5 +15,6 @@ mod run;
 mod set;
 mod show;
 
+#[cfg(feature = "engine")]
 pub(crate) use insert::moment_of as eval_moment;
 pub use run::{BulkOutcome, Call, Outcome, RowSet, Sql};

@@ -145,7 +145,8 @@ impl Call<'_> {
         let (lang, verdict) = match change.action {
             Action::Nothing => (Lang::Read, Verdict::on(ResultCode::Ok, &meta)),
             Action::Remove => {
-                let gone = self.place.namespace.changes.removing(self.place.now, stripe, &self.command.digest);
+                let gone =
+                    self.place.namespace.changes.removing(self.place.now, stripe, &self.command.digest);
                 stripe.remove(&self.command.digest).map_err(super::refuse::store)?;
                 self.place.namespace.changes.note(gone);
                 self.place.replicate(worker, stripe, &self.command.digest, self.command.commit());

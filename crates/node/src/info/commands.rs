@@ -3,8 +3,8 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::{
-    changes, cluster, configure, identity, latencies, logs, namespaces, queries, refused, sets, sindex, statistics,
-    truncate, udf,
+    changes, cluster, configure, identity, latencies, logs, namespaces, queries, refused, sets, sindex,
+    statistics, truncate, udf,
 };
 
 /// One command.
@@ -96,8 +96,16 @@ pub static COMMANDS: &[InfoCommand] = &[
     row("replicas-all", cluster::replicas_all, "The same without regime."),
     row("replicas-max", cluster::replicas_all, "The same without regime."),
     row("replicas-master", cluster::replicas_master, "Only the partitions of which this node is master."),
-    row("shipload-held", cluster::held, "`namespace=NS`: a letter a partition: `M` served, `F` full, `p` partial, `.` none."),
-    row("shipload-changes", changes::changes, "`namespace=NS[;since=N]`: what was written since, as far as it is kept."),
+    row(
+        "shipload-held",
+        cluster::held,
+        "`namespace=NS`: a letter a partition: `M` served, `F` full, `p` partial, `.` none.",
+    ),
+    row(
+        "shipload-changes",
+        changes::changes,
+        "`namespace=NS[;since=N]`: what was written since, as far as it is kept.",
+    ),
     row("partition-info", cluster::partition_info, "One row a partition, with names in the first row."),
     row("cluster-name", cluster::cluster_name, "The cluster's name, or `null`."),
     row(

@@ -108,8 +108,7 @@ impl Walk {
     /// holds a full copy. A full copy has all that was acknowledged, and clients may prefer it: another replica policy
     /// than the master's, or a node of their rack.
     pub(crate) fn foreign(&self, shard: &Shard, holdings: &Holdings) -> Vec<PartitionId> {
-        let is_foreign =
-            |partition: &PartitionId| !shard.serves(*partition) && !holdings.is_full(*partition);
+        let is_foreign = |partition: &PartitionId| !shard.serves(*partition) && !holdings.is_full(*partition);
         match self {
             Walk::Primary(walk) => {
                 let present = walk.todo.front().map(|(partition, _)| *partition);

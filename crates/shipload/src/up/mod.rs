@@ -160,11 +160,7 @@ async fn serve(
 }
 
 /// What to open and what to type.
-fn welcome(
-    nodes: &[Running],
-    page: Option<std::net::SocketAddr>,
-    data: Option<&std::path::Path>,
-) -> String {
+fn welcome(nodes: &[Running], page: Option<std::net::SocketAddr>, data: Option<&std::path::Path>) -> String {
     let Some(ports) = nodes.first().map(Running::ports) else { return String::new() };
     let command = command_name();
     let port = ports.service.port();

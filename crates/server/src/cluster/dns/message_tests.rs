@@ -35,7 +35,10 @@ fn every_address_counts_and_other_records_are_passed_over() {
     let records: [(u16, &[u8]); 3] = [(5, b"\x01x\xc0\x0c"), (1, &[10, 0, 0, 1]), (1, &[10, 0, 0, 2])];
     let bytes = answer(&question(), [0x81, 0x80], &records);
     let addresses = vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
-    assert_eq!(question().read(&bytes), Some(Ok(Answer { code: 0, truncated: false, addresses, names: Vec::new() })));
+    assert_eq!(
+        question().read(&bytes),
+        Some(Ok(Answer { code: 0, truncated: false, addresses, names: Vec::new() }))
+    );
     let six = Question::new(7, "tasks.db", Kind::Aaaa).expect("a name");
     let bytes = answer(&six, [0x81, 0x80], &[(28, &[1; 16])]);
     assert_eq!(six.read(&bytes).unwrap().unwrap().addresses.len(), 1);
