@@ -1,10 +1,10 @@
 //! What this room wants of an engine for general queries. The engine stands behind a feature; this does not.
 
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::jobs::Job;
 use crate::session::Session;
-use crate::types::Type;
 use crate::value::Value;
 use async_trait::async_trait;
 

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod catalog;
+pub mod column_type;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod engine_door;
@@ -22,11 +23,10 @@ pub mod pg;
 pub mod records;
 pub mod session;
 pub mod system;
-pub mod types;
 pub mod value;
 
+pub use column_type::Type;
 pub use error::{Kind, SqlError};
 pub use execute::{Outcome, RowSet, Sql};
 pub use session::Session;
-pub use types::Type;
 pub use value::Value;

@@ -20,10 +20,10 @@ mod jobs;
 mod nodes;
 mod postgres;
 
+use crate::column_type::Type;
 use crate::error::{Result, SqlError};
 use crate::execute::{RowSet, Sql};
 use crate::session::Session;
-use crate::types::Type;
 use crate::value::Value;
 
 /// A table of the system, as it is now.

@@ -36,11 +36,11 @@ pub(crate) struct NamedPath {
     pub(crate) in_test: bool,
 }
 
-/// True for files that hold nothing but tests: their rules are looser.
+/// True for files that hold nothing but tests or programs to measure with: their rules are looser.
 pub(crate) fn is_test_file(path: &Path) -> bool {
     let directory = path.components().any(|part| {
         let part = part.as_os_str();
-        part == "tests" || part == "benches"
+        part == "tests" || part == "benches" || part == "examples"
     });
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     directory || stem == "tests" || stem.ends_with("_tests")

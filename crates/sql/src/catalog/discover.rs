@@ -1,9 +1,9 @@
 //! Tables that nobody created: sets that the other doors wrote.
 
 use super::table::{Column, Policy, Table};
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::records::{Bins, Place, Records, Scan};
-use crate::types::Type;
 use crate::value::Value;
 use crate::value::cast::{type_of, wider};
 use parking_lot::Mutex;

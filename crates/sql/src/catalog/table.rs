@@ -1,7 +1,7 @@
 //! One table.
 
+use crate::column_type::Type;
 use crate::records::{Digest, Place, Record, digest_of};
-use crate::types::Type;
 use crate::value::{Value, particle};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Values in columns, and columns as values.
 
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
-use crate::types::Type;
 use crate::value::cast::{cast, text};
 use crate::value::{Value, json};
 use datafusion::arrow::array::{
@@ -296,7 +296,7 @@ fn from_text(text: &str, ty: &Type) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{column, values};
-    use crate::types::Type;
+    use crate::column_type::Type;
     use crate::value::Value;
 
     #[test]

@@ -3,10 +3,10 @@
 use super::arrow::{column, field};
 use super::filters;
 use crate::catalog::{Table, bin_name};
+use crate::column_type::Type;
 use crate::error::SqlError;
 use crate::execute::push;
 use crate::records::{Bins, Record, Records, Scan};
-use crate::types::Type;
 use crate::value::Value;
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};

@@ -1,10 +1,10 @@
 //! A statement as the engine can plan it: paths made names, arguments made literals, types made the engine's.
 
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::{path_of, show_path, title};
 use crate::session::Session;
 use crate::system::{CRATE_VERSION, PRODUCT_VERSION};
-use crate::types::Type;
 use crate::value::{Value, json};
 use sqlparser::ast::{
     AccessExpr, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function,

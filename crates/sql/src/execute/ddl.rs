@@ -6,10 +6,10 @@ use super::run::{Call, Outcome, Sql};
 use crate::catalog::{
     BLOB_SCHEMA, Column, DEFAULT_SCHEMA, Kind as TableKind, SYSTEM_SCHEMAS, Table, qualify,
 };
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::ddl::{AlterTable, CreateTable};
 use crate::records::To;
-use crate::types::Type;
 use sqlparser::ast::Query;
 use std::sync::Arc;
 

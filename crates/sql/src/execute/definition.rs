@@ -2,9 +2,9 @@
 
 use super::functions::Moment;
 use crate::catalog::{Column, Kind as TableKind, Policy, SYSTEM_SCHEMAS, Table, qualify};
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::ddl::{AlterTable, ColumnSpec, CreateTable, WithOption, literal};
-use crate::types::Type;
 use crate::value::cast::type_of;
 
 /// Shards that are shown when nothing was said.

@@ -2,9 +2,9 @@
 
 use super::functions::{Moment, call, overflow};
 use super::like::like;
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::{name_of, path_of};
-use crate::types::Type;
 use crate::value::Value;
 use crate::value::cast::{cast, text, type_of, wider};
 use sqlparser::ast::{

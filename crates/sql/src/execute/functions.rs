@@ -1,7 +1,7 @@
 //! Functions that the fast path knows; all others are the engine's.
 
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
-use crate::types::Type;
 use crate::value::cast::{cast, text};
 use crate::value::{Value, moment};
 

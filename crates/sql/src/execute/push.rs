@@ -3,8 +3,8 @@
 //! What is pushed may let through too much, never too little: the condition is looked at again above.
 
 use crate::catalog::{Column, Table, bin_name};
+use crate::column_type::Type;
 use crate::front::path_of;
-use crate::types::Type;
 use crate::value::Value;
 use crate::value::cast::cast;
 use shipload_value::msgpack::writer;
@@ -132,6 +132,7 @@ pub(crate) fn compare(table: &Table, path: &[String], code: i64, value: &Value) 
 }
 
 /// Both must hold.
+#[cfg(feature = "engine")]
 pub(crate) fn both(left: Vec<u8>, right: Vec<u8>) -> Vec<u8> {
     match (left.is_empty(), right.is_empty()) {
         (true, _) => right,
@@ -141,6 +142,7 @@ pub(crate) fn both(left: Vec<u8>, right: Vec<u8>) -> Vec<u8> {
 }
 
 /// One of them must hold.
+#[cfg(feature = "engine")]
 pub(crate) fn either(left: Vec<u8>, right: Vec<u8>) -> Vec<u8> {
     call(OR, &[left, right])
 }
@@ -157,8 +159,8 @@ fn call(code: i64, operands: &[Vec<u8>]) -> Vec<u8> {
 mod tests {
     use super::filter;
     use crate::catalog::{Column, Table};
+    use crate::column_type::Type;
     use crate::front::parse_expr;
-    use crate::types::Type;
     use shipload_value::expr::Program;
 
     #[test]

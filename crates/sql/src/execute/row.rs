@@ -3,10 +3,10 @@
 use super::eval::{Env, no_row};
 use super::functions::Moment;
 use crate::catalog::{Column, Policy, Table, bin_name};
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::{parse_expr, show_path};
 use crate::records::Digest;
-use crate::types::Type;
 use crate::value::Value;
 use crate::value::cast::{cast, type_of};
 use sqlparser::ast::Expr;

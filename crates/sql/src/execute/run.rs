@@ -3,6 +3,7 @@
 use super::functions::Moment;
 use super::insert::moment_of;
 use crate::catalog::Catalogs;
+use crate::column_type::Type;
 use crate::engine_door::{Engine, Query};
 use crate::error::{Kind, Result, SqlError};
 use crate::front::{Parsed, Statement, parse};
@@ -10,7 +11,6 @@ use crate::jobs::{Job, Jobs, Running};
 use crate::records::Records;
 use crate::session::Session;
 use crate::system::Identity;
-use crate::types::Type;
 use crate::value::Value;
 use parking_lot::Mutex;
 use sqlparser::ast::{Query as AstQuery, Statement as Stock};

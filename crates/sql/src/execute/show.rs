@@ -3,10 +3,10 @@
 use super::like::like;
 use super::run::{Call, Outcome, RowSet, Sql};
 use crate::catalog::{Column, Policy, Table, qualify};
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::statement::Show;
 use crate::session::DEFAULTS;
-use crate::types::Type;
 use crate::value::Value;
 use std::collections::BTreeSet;
 

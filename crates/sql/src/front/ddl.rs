@@ -2,8 +2,8 @@
 
 use super::statement::Name;
 use super::{name_of, parts_of};
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
-use crate::types::Type;
 use sqlparser::ast::{Expr, Value};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;

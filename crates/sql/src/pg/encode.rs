@@ -1,7 +1,7 @@
 //! Values in the two formats of PostgreSQL's wire.
 
+use crate::column_type::Type;
 use crate::execute::RowSet;
-use crate::types::Type;
 use crate::value::cast::text as plain_text;
 use crate::value::{Value, json, moment};
 use bytes::{BufMut as _, BytesMut};
@@ -183,7 +183,7 @@ fn numeric(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{numeric, text};
-    use crate::types::Type;
+    use crate::column_type::Type;
     use crate::value::Value;
 
     #[test]

@@ -1,11 +1,11 @@
 //! What happens to each message of a client.
 
 use super::{arguments, encode};
+use crate::column_type::Type;
 use crate::error::SqlError;
 use crate::execute::{Outcome, Sql};
 use crate::front::{Parsed, Statement, tokens};
 use crate::session::Session;
-use crate::types::Type;
 use crate::value::Value;
 use async_trait::async_trait;
 use futures::Sink;

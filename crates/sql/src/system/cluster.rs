@@ -2,11 +2,11 @@
 
 use super::{columns, empty, object, unknown};
 use crate::catalog::{Kind as TableKind, Table};
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::records::To;
 use crate::session::Session;
-use crate::types::Type;
 use crate::value::Value;
 use std::collections::HashMap;
 

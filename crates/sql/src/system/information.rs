@@ -2,10 +2,10 @@
 
 use super::{SYSTEM_TABLES, columns, empty, object, unknown};
 use crate::catalog::{Column, Kind as TableKind, Table};
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::front::show_path;
-use crate::types::Type;
 use crate::value::Value;
 
 pub(super) async fn table(sql: &Sql, name: &str) -> Result<RowSet> {

@@ -1,11 +1,11 @@
 //! Statements of this node: `sys.jobs` and its kin.
 
 use super::{columns, empty, object, unknown};
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::jobs::Ended;
 use crate::records::To;
-use crate::types::Type;
 use crate::value::Value;
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! The nodes of the cluster, asked one by one; a silent one has nulls.
 
 use super::{CRATE_VERSION, PRODUCT_VERSION, columns, object, unknown};
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::records::To;
-use crate::types::Type;
 use crate::value::Value;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -81,30 +81,8 @@ fn row(sql: &Sql, id: &str, to: &To, stats: &HashMap<&str, &str>) -> Vec<Value> 
         (Some(bytes), Some(percent)) if percent > 0 => Value::Int(bytes / percent * (100 - percent)),
         _ => Value::Null,
     };
-    let version = object(&[
-        ("number", Value::text(CRATE_VERSION)),
-        ("build_hash", Value::text(PRODUCT_VERSION)),
-        ("build_snapshot", Value::Bool(false)),
-        ("product", Value::text("shipload")),
-        ("product_number", Value::text(PRODUCT_VERSION)),
-    ]);
     let uptime =
         number("uptime").as_int().map_or(Value::Null, |seconds| Value::Int(seconds.saturating_mul(1000)));
-    let jvm = object(&[
-        ("java_version", Value::Null),
-        ("vm_name", Value::text("none: Rust")),
-        ("vm_vendor", Value::text("shipload")),
-        ("vm_version", Value::text(PRODUCT_VERSION)),
-    ]);
-    let cores = std::thread::available_parallelism()
-        .map_or(Value::Null, |n| Value::Int(i64::try_from(n.get()).unwrap_or(0)));
-    let os_info = object(&[
-        ("available_processors", cores),
-        ("name", Value::text(std::env::consts::OS)),
-        ("arch", Value::text(std::env::consts::ARCH)),
-        ("version", Value::Null),
-        ("jvm", jvm),
-    ]);
     vec![
         object(&[]),
         object(&[
@@ -143,12 +121,42 @@ fn row(sql: &Sql, id: &str, to: &To, stats: &HashMap<&str, &str>) -> Vec<Value> 
                 ]),
             ),
         ]),
-        os_info,
+        os_info(),
         object(&[("http", Value::Null), ("psql", Value::Int(i64::from(sql.identity.pg_port)))]),
         object(&[("cpu", object(&[("percent", number("process_cpu_pct"))]))]),
         Value::text(address),
         Value::text("[\"master\",\"data\"]"),
-        version,
+        version(),
         Value::Int(crate::jobs::now_ms()),
     ]
+}
+
+/// What this program calls itself, beside the version that clients look at.
+fn version() -> Value {
+    object(&[
+        ("number", Value::text(CRATE_VERSION)),
+        ("build_hash", Value::text(PRODUCT_VERSION)),
+        ("build_snapshot", Value::Bool(false)),
+        ("product", Value::text("shipload")),
+        ("product_number", Value::text(PRODUCT_VERSION)),
+    ])
+}
+
+/// The machine; what clients expect of a virtual machine says that there is none.
+fn os_info() -> Value {
+    let jvm = object(&[
+        ("java_version", Value::Null),
+        ("vm_name", Value::text("none: Rust")),
+        ("vm_vendor", Value::text("shipload")),
+        ("vm_version", Value::text(PRODUCT_VERSION)),
+    ]);
+    let cores = std::thread::available_parallelism()
+        .map_or(Value::Null, |n| Value::Int(i64::try_from(n.get()).unwrap_or(0)));
+    object(&[
+        ("available_processors", cores),
+        ("name", Value::text(std::env::consts::OS)),
+        ("arch", Value::text(std::env::consts::ARCH)),
+        ("version", Value::Null),
+        ("jvm", jvm),
+    ])
 }

@@ -1,22 +1,22 @@
 //! `pg_catalog`, as far as `psql`, drivers and pickers of tables ask.
 
 mod nothing;
+mod pg_type;
 mod session;
-mod types;
 
-pub(super) use types::type_name;
+pub(super) use pg_type::type_name;
 
 use super::columns;
 use crate::catalog::{Kind as TableKind, Table};
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::session::Session;
-use crate::types::Type;
 use crate::value::Value;
 use nothing::nothing;
+use pg_type::types;
 use session::{roles, settings};
 use std::sync::Arc;
-use types::types;
 
 /// Oids that are ours begin here; below are those of PostgreSQL.
 const FIRST_OID: i64 = 16_384;

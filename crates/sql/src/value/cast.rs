@@ -1,8 +1,8 @@
 //! Values made to fit a type: what a column takes, and what `CAST` does.
 
 use super::{Value, json, moment};
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
-use crate::types::Type;
 use std::net::IpAddr;
 
 /// The value as a column of this type holds it. Texts become moments, numbers, addresses; numbers of one width another.
@@ -236,7 +236,7 @@ pub fn wider(a: &Type, b: &Type) -> Type {
 #[cfg(test)]
 mod tests {
     use super::{cast, type_of};
-    use crate::types::Type;
+    use crate::column_type::Type;
     use crate::value::Value;
 
     #[test]

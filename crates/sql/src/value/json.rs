@@ -1,7 +1,7 @@
 //! Values in JSON: arguments as clients send them, results as Crate's clients read them.
 
 use super::Value;
-use crate::types::Type;
+use crate::column_type::Type;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value as Json};
@@ -73,7 +73,7 @@ fn double(number: f64) -> Json {
 #[cfg(test)]
 mod tests {
     use super::{from_json, to_json, to_json_as};
-    use crate::types::Type;
+    use crate::column_type::Type;
     use crate::value::Value;
     use serde_json::json;
 

@@ -1,100 +1,57 @@
 //! Tables of PostgreSQL that are always empty here.
 
+use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::RowSet;
 use crate::system::{empty, unknown};
-use crate::types::Type;
 
 /// Tables that are always empty: what they would describe does not exist here.
 pub(super) fn nothing(name: &str) -> Result<RowSet> {
-    let spec: &[(&str, Type)] = match name {
-        "pg_attrdef" => {
-            &[("oid", Type::Int), ("adrelid", Type::Int), ("adnum", Type::Short), ("adbin", Type::Text)]
+    let spec = match name {
+        "pg_attrdef" => "oid int, adrelid int, adnum short, adbin text",
+        "pg_inherits" => "inhrelid int, inhparent int, inhseqno int, inhdetachpending bool",
+        "pg_description" | "pg_shdescription" => "objoid int, classoid int, objsubid int, description text",
+        "pg_enum" => "oid int, enumtypid int, enumsortorder real, enumlabel text",
+        "pg_proc" => "oid int, proname text, pronamespace int, prokind text",
+        "pg_range" => "rngtypid int, rngsubtype int",
+        "pg_extension" => "oid int, extname text, extversion text, extnamespace int",
+        "pg_policy" => {
+            "polname text, polrelid int, polcmd text, polpermissive bool, polroles text, polqual text, polwithcheck text"
         }
-        "pg_inherits" => &[
-            ("inhrelid", Type::Int),
-            ("inhparent", Type::Int),
-            ("inhseqno", Type::Int),
-            ("inhdetachpending", Type::Bool),
-        ],
-        "pg_description" | "pg_shdescription" => &[
-            ("objoid", Type::Int),
-            ("classoid", Type::Int),
-            ("objsubid", Type::Int),
-            ("description", Type::Text),
-        ],
-        "pg_enum" => &[
-            ("oid", Type::Int),
-            ("enumtypid", Type::Int),
-            ("enumsortorder", Type::Real),
-            ("enumlabel", Type::Text),
-        ],
-        "pg_proc" => &[
-            ("oid", Type::Int),
-            ("proname", Type::Text),
-            ("pronamespace", Type::Int),
-            ("prokind", Type::Text),
-        ],
-        "pg_range" => &[("rngtypid", Type::Int), ("rngsubtype", Type::Int)],
-        "pg_extension" => &[
-            ("oid", Type::Int),
-            ("extname", Type::Text),
-            ("extversion", Type::Text),
-            ("extnamespace", Type::Int),
-        ],
-        "pg_policy" => &[
-            ("polname", Type::Text),
-            ("polrelid", Type::Int),
-            ("polcmd", Type::Text),
-            ("polpermissive", Type::Bool),
-            ("polroles", Type::Text),
-            ("polqual", Type::Text),
-            ("polwithcheck", Type::Text),
-        ],
-        "pg_statistic_ext" => &[
-            ("oid", Type::Int),
-            ("stxrelid", Type::Int),
-            ("stxname", Type::Text),
-            ("stxnamespace", Type::Int),
-            ("stxkind", Type::array(Type::Text)),
-            ("stxkeys", Type::array(Type::Int)),
-            ("stxstattarget", Type::Int),
-        ],
-        "pg_publication" => &[("oid", Type::Int), ("pubname", Type::Text), ("puballtables", Type::Bool)],
-        "pg_publication_rel" => &[
-            ("oid", Type::Int),
-            ("prpubid", Type::Int),
-            ("prrelid", Type::Int),
-            ("prqual", Type::Text),
-            ("prattrs", Type::Text),
-        ],
-        "pg_publication_namespace" => &[("pnpubid", Type::Int), ("pnnspid", Type::Int)],
-        "pg_collation" => &[("oid", Type::Int), ("collname", Type::Text), ("collnamespace", Type::Int)],
-        "pg_trigger" => &[
-            ("oid", Type::Int),
-            ("tgrelid", Type::Int),
-            ("tgname", Type::Text),
-            ("tgisinternal", Type::Bool),
-            ("tgenabled", Type::Text),
-            ("tgparentid", Type::Int),
-            ("tgconstraint", Type::Int),
-        ],
-        "pg_rewrite" => &[("oid", Type::Int), ("ev_class", Type::Int), ("rulename", Type::Text)],
-        "pg_foreign_table" => &[("ftrelid", Type::Int), ("ftserver", Type::Int)],
-        "pg_matviews" => &[("schemaname", Type::Text), ("matviewname", Type::Text)],
-        "pg_tablespace" => &[("oid", Type::Int), ("spcname", Type::Text), ("spcowner", Type::Int)],
-        "pg_auth_members" => &[("roleid", Type::Int), ("member", Type::Int)],
-        "pg_depend" => &[
-            ("classid", Type::Int),
-            ("objid", Type::Int),
-            ("refclassid", Type::Int),
-            ("refobjid", Type::Int),
-            ("deptype", Type::Text),
-        ],
-        "pg_sequence" | "pg_sequences" => {
-            &[("seqrelid", Type::Int), ("schemaname", Type::Text), ("sequencename", Type::Text)]
+        "pg_statistic_ext" => {
+            "oid int, stxrelid int, stxname text, stxnamespace int, stxkind text[], stxkeys int[], stxstattarget int"
         }
+        "pg_publication" => "oid int, pubname text, puballtables bool",
+        "pg_publication_rel" => "oid int, prpubid int, prrelid int, prqual text, prattrs text",
+        "pg_publication_namespace" => "pnpubid int, pnnspid int",
+        "pg_collation" => "oid int, collname text, collnamespace int",
+        "pg_trigger" => {
+            "oid int, tgrelid int, tgname text, tgisinternal bool, tgenabled text, tgparentid int, tgconstraint int"
+        }
+        "pg_rewrite" => "oid int, ev_class int, rulename text",
+        "pg_foreign_table" => "ftrelid int, ftserver int",
+        "pg_matviews" => "schemaname text, matviewname text",
+        "pg_tablespace" => "oid int, spcname text, spcowner int",
+        "pg_auth_members" => "roleid int, member int",
+        "pg_depend" => "classid int, objid int, refclassid int, refobjid int, deptype text",
+        "pg_sequence" | "pg_sequences" => "seqrelid int, schemaname text, sequencename text",
         _ => return Err(unknown("pg_catalog", name)),
     };
-    Ok(empty(spec))
+    let columns: Vec<(&str, Type)> = spec.split(", ").filter_map(column).collect();
+    Ok(empty(&columns))
+}
+
+/// A column from its name and the word for its type.
+fn column(text: &str) -> Option<(&str, Type)> {
+    let (name, ty) = text.split_once(' ')?;
+    let ty = match ty {
+        "bool" => Type::Bool,
+        "int" => Type::Int,
+        "int[]" => Type::array(Type::Int),
+        "real" => Type::Real,
+        "short" => Type::Short,
+        "text[]" => Type::array(Type::Text),
+        _ => Type::Text,
+    };
+    Some((name, ty))
 }

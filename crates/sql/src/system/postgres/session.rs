@@ -1,9 +1,9 @@
 //! What depends on who asks: roles and settings.
 
 use super::fixed;
+use crate::column_type::Type;
 use crate::execute::RowSet;
 use crate::session::{DEFAULTS, Session};
-use crate::types::Type;
 use crate::value::Value;
 
 /// `pg_roles` and `pg_user`: whoever asks.

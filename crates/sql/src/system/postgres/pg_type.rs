@@ -1,8 +1,8 @@
 //! `pg_type`: the types that values can have on the wire.
 
 use super::fixed;
+use crate::column_type::Type;
 use crate::execute::RowSet;
-use crate::types::Type;
 use crate::value::Value;
 
 /// The name of a type in PostgreSQL.
