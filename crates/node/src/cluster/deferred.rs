@@ -34,13 +34,18 @@ impl Deferred {
 }
 
 impl Cluster {
-    /// Keeps a request for later; false when there are too many.
-    pub(super) fn defer(&self, request: Deferred) -> bool {
+    /// Keeps a request for later; false when there are too many. What was tried in vain is tried again at the next tick,
+    /// which nobody need hasten for it: that would be a tick without end.
+    pub(super) fn defer(&self, request: Deferred, tried: bool) -> bool {
         let mut deferred = self.deferred.lock();
         let room = deferred.len() < DEFERRED_MAX;
+        // While others wait, ticks come soon.
+        let wake = room && !tried && deferred.is_empty();
         if room {
             deferred.push(request);
-            drop(deferred);
+        }
+        drop(deferred);
+        if wake {
             self.wake();
         }
         room
@@ -64,7 +69,10 @@ impl Node {
         for Deferred { requester, frame, until_mono_ns, .. } in requests {
             let mut answer = Vec::new();
             if until_mono_ns <= now.mono_ns {
-                reply::simple(&mut answer, ResultCode::Unavailable, 0, 0);
+                // For a node, and for this one, no answer at all means that: it knows how to say so in a batch.
+                if !matches!(requester, Requester::Node { .. }) {
+                    reply::simple(&mut answer, ResultCode::Unavailable, 0, 0);
+                }
             } else {
                 worker.deferred_until = Some(until_mono_ns);
                 let parked = self.execute_for(&mut worker, requester, &frame, now, &mut answer);

@@ -86,7 +86,7 @@ impl Node {
         let Errand { frame, hops, until_mono_ns, .. } = errand;
         let requester = Requester::Node { node: self.id(), id: ticket.0, hops };
         let after_mono_ns = now.mono_ns.saturating_add(PAUSE_NS);
-        if !self.cluster.defer(Deferred { requester, frame, after_mono_ns, until_mono_ns }) {
+        if !self.cluster.defer(Deferred { requester, frame, after_mono_ns, until_mono_ns }, false) {
             self.cluster.parking.answered(ticket, &[], out);
         }
     }

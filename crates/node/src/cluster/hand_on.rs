@@ -83,8 +83,18 @@ impl Node {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Executed {
-        let hops = worker.waiting.requester.hops();
-        for (master, writes, request) in foreign.into_requests(filter) {
+        let (requester, hops) = (worker.waiting.requester, worker.waiting.requester.hops());
+        let mut requests = foreign.into_requests(filter);
+        let is_part = matches!(requester, Requester::Node { .. }) && answer.is_untouched();
+        if is_part
+            && requests.len() == 1
+            && requests.iter().all(|(master, ..)| self.next_hop(worker, *master).is_none())
+            && let Some((.., request)) = requests.pop()
+        {
+            // None of its rows was done: it waits as what it is, not as a part of itself.
+            return self.defer(worker, requester, request, now, out);
+        }
+        for (master, writes, request) in requests {
             let ticket = worker.waiting.wait(self);
             match self.next_hop(worker, master) {
                 Some((master, hops)) => self.send_on(worker, master, ticket, hops, request, writes, now),
@@ -128,10 +138,13 @@ impl Node {
         out: &mut Vec<u8>,
     ) -> Executed {
         let until_mono_ns = worker.deferred_until.unwrap_or_else(|| Deferred::deadline(now));
-        if self.cluster.defer(Deferred { requester, frame, after_mono_ns: 0, until_mono_ns }) {
+        let tried = worker.deferred_until.is_some();
+        if self.cluster.defer(Deferred { requester, frame, after_mono_ns: 0, until_mono_ns }, tried) {
             return Executed::Parked;
         }
-        reply::simple(out, ResultCode::Unavailable, 0, 0);
+        if !matches!(requester, Requester::Node { .. }) {
+            reply::simple(out, ResultCode::Unavailable, 0, 0);
+        }
         Executed::Done { timing: None }
     }
 }

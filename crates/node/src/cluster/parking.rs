@@ -48,6 +48,13 @@ pub(crate) enum Answer {
     },
 }
 
+impl Answer {
+    /// Whether this is a batch that answers all its rows and has none yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        matches!(self, Answer::Batch { rows, on_error: OnError::AnswerAll, bad: None } if rows.is_empty())
+    }
+}
+
 /// A parked request.
 #[derive(Debug)]
 pub(crate) struct Parked {
@@ -106,35 +113,28 @@ impl Parking {
 
     /// Something that a request waits for has happened.
     pub(super) fn happened(&self, ticket: Ticket, event: Event, out: &mut Outgoing) {
-        let mut shelf = self.shelf(ticket).lock();
-        match shelf.get_mut(&ticket) {
-            None => drop(shelf.insert(ticket, Place::Early(vec![event]))),
-            Some(Place::Early(events)) => events.push(event),
-            Some(Place::Parked(parked)) => {
-                parked.take(event);
-                if parked.outstanding == 0
-                    && let Some(Place::Parked(parked)) = shelf.remove(&ticket)
-                {
-                    drop(shelf);
-                    self.answer(parked, out);
-                }
-            }
+        if let Some(parked) = note(&mut self.shelf(ticket).lock(), ticket, event) {
+            self.deliver(parked.into_reply(), out);
         }
+    }
+
+    /// The same, if the request is still here: gives it back when it waits for nothing more.
+    fn happened_to_known(&self, ticket: Ticket, event: Event) -> Option<Parked> {
+        let mut shelf = self.shelf(ticket).lock();
+        if shelf.contains_key(&ticket) { note(&mut shelf, ticket, event) } else { None }
     }
 
     /// Another node has answered; not for a request that is not here any more.
     pub(super) fn answered(&self, ticket: Ticket, frames: &[u8], out: &mut Outgoing) {
-        let known = self.shelf(ticket).lock().contains_key(&ticket);
-        if known {
-            self.happened(ticket, Event::Answered(frames.to_vec()), out);
+        if let Some(parked) = self.happened_to_known(ticket, Event::Answered(frames.to_vec())) {
+            self.deliver(parked.into_reply(), out);
         }
     }
 
     /// Nobody will ever know what became of a part of a request that is still here.
     pub(super) fn doubted(&self, ticket: Ticket, out: &mut Outgoing) {
-        let known = self.shelf(ticket).lock().contains_key(&ticket);
-        if known {
-            self.happened(ticket, Event::InDoubt, out);
+        if let Some(parked) = self.happened_to_known(ticket, Event::InDoubt) {
+            self.deliver(parked.into_reply(), out);
         }
     }
 
@@ -149,7 +149,7 @@ impl Parking {
             for (_, place) in gone {
                 if let Place::Parked(mut parked) = place {
                     parked.doubt();
-                    self.answer(parked, out);
+                    self.deliver(parked.into_reply(), out);
                 }
             }
         }
@@ -160,24 +160,41 @@ impl Parking {
         self.shelves.iter().map(|shelf| shelf.lock().len()).sum()
     }
 
-    fn answer(&self, parked: Parked, out: &mut Outgoing) {
-        let Parked { requester, timing, began_mono_ns, .. } = parked;
-        self.deliver(Reply { requester, frames: parked.frames(), timing, began_mono_ns }, out);
-    }
-
-    /// Gives somebody an answer, wherever he is.
+    /// Gives somebody an answer, wherever he is. A part of a request of this very node may complete the request.
     pub(super) fn deliver(&self, reply: Reply, out: &mut Outgoing) {
-        match reply.requester {
-            Requester::Nobody => {}
-            Requester::Client { .. } => out.replies.push(reply),
-            Requester::Node { node, id, .. } if node == self.me => {
-                self.answered(Ticket(id), &reply.frames, out);
-            }
-            Requester::Node { node, id, .. } => {
-                out.fabric.push((node, Message::ProxyReply { id, frames: reply.frames.into() }));
+        // Not by recursion: a request that has to be tried often may be part of a part of a part.
+        let mut next = Some(reply);
+        while let Some(reply) = next.take() {
+            match reply.requester {
+                Requester::Nobody => {}
+                Requester::Client { .. } => out.replies.push(reply),
+                Requester::Node { node, id, .. } if node == self.me => {
+                    let completed = self.happened_to_known(Ticket(id), Event::Answered(reply.frames));
+                    next = completed.map(Parked::into_reply);
+                }
+                Requester::Node { node, id, .. } => {
+                    out.fabric.push((node, Message::ProxyReply { id, frames: reply.frames.into() }));
+                }
             }
         }
     }
+}
+
+/// Notes what happened to a request; gives it back when it waits for nothing more.
+fn note(shelf: &mut BTreeMap<Ticket, Place>, ticket: Ticket, event: Event) -> Option<Parked> {
+    match shelf.get_mut(&ticket) {
+        None => drop(shelf.insert(ticket, Place::Early(vec![event]))),
+        Some(Place::Early(events)) => events.push(event),
+        Some(Place::Parked(parked)) => {
+            parked.take(event);
+            if parked.outstanding == 0
+                && let Some(Place::Parked(parked)) = shelf.remove(&ticket)
+            {
+                return Some(parked);
+            }
+        }
+    }
+    None
 }
 
 impl Parked {
@@ -214,6 +231,11 @@ impl Parked {
         }
     }
 
+    fn into_reply(self) -> Reply {
+        let (requester, timing, began_mono_ns) = (self.requester, self.timing, self.began_mono_ns);
+        Reply { requester, frames: self.frames(), timing, began_mono_ns }
+    }
+
     /// The complete answer.
     pub(super) fn frames(self) -> Vec<u8> {
         match self.answer {
@@ -246,4 +268,38 @@ fn take_rows(frames: &[u8], rows: &mut Vec<u8>, on_error: OnError, bad: &mut Opt
         rest = rest.get(consumed..).unwrap_or_default();
     }
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Outgoing, Parked, Parking, Requester, Ticket};
+    use crate::batch::OnError;
+    use shipload_cluster::NodeId;
+    use shipload_wire::code::ResultCode;
+    use shipload_wire::reply;
+
+    fn parked(requester: Requester) -> Parked {
+        let answer = Answer::Batch { rows: Vec::new(), on_error: OnError::AnswerAll, bad: None };
+        Parked { requester, answer, outstanding: 1, deadline_mono_ns: 1, timing: None, began_mono_ns: 0 }
+    }
+
+    /// Parts of parts, as deep as never before, need no deep stack.
+    #[test]
+    fn an_answer_goes_through_any_number_of_parts() {
+        let me = NodeId(1);
+        let parking = Parking::new(me);
+        let client = Requester::Client { thread: 0, slot: 7, serial: 1 };
+        let mut requester = client;
+        for _ in 0..100_000 {
+            let ticket = parking.ticket();
+            assert!(parking.park(ticket, parked(requester)).is_none(), "it waits for one event");
+            requester = Requester::Node { node: me, id: ticket.0, hops: 0 };
+        }
+        let mut frames = Vec::new();
+        reply::last(&mut frames, ResultCode::Ok);
+        let mut out = Outgoing::default();
+        parking.answered(Ticket(100_000), &frames, &mut out);
+        assert_eq!(out.replies.iter().map(|reply| reply.requester).collect::<Vec<_>>(), [client]);
+        assert_eq!((parking.len(), &out.replies[0].frames), (0, &frames));
+    }
 }
