@@ -120,18 +120,47 @@ fn the_records_that_expire_soonest_are_evicted_first() {
     assert!(alive(&mut engine, 1) < 440);
 }
 
-#[test]
-fn sparse_blocks_are_moved_together() {
-    let mut engine = filled_mib(&[], 100, |_| u32::MAX);
-    let used = |engine: &Engine| engine.node.namespaces()[0].usage().counts.log_used_bytes;
+/// Bytes of the log's blocks that were written: live records, garbage, headers.
+fn log_used(engine: &Engine) -> u64 {
+    engine.node.namespaces()[0].usage().counts.log_used_bytes
+}
+
+/// A namespace in which two of three records were deleted, and the bytes that it took before.
+fn sparse(settings: &[(NamespaceKey, &str)]) -> (Engine, u64) {
+    let mut engine = filled_mib(settings, 100, |_| u32::MAX);
     let delete = Header { info2: 3, ..Header::default() };
-    let full = used(&engine);
+    let full = log_used(&engine);
     for key in (0..1600).filter(|key| key % 3 != 0) {
         engine.command(key, delete, &[]);
     }
+    (engine, full)
+}
+
+#[test]
+fn sparse_blocks_are_moved_together() {
+    let (mut engine, full) = sparse(&[(NamespaceKey::DefragSleep, "0")]);
     engine.maintain();
-    assert!(used(&engine) < full * 2 / 3, "{} of {full}", used(&engine));
+    assert!(log_used(&engine) < full * 2 / 3, "{} of {full}", log_used(&engine));
     for key in (0..1600).filter(|key| key % 3 == 0) {
         assert_eq!(engine.get(key).ops[0].3, vec![7; 64 << 10]);
     }
+}
+
+#[test]
+fn between_two_sparse_blocks_defragmentation_sleeps() {
+    let (mut engine, full) = sparse(&[(NamespaceKey::DefragSleep, "2000")]);
+    let mut before = log_used(&engine);
+    let mut blocks = 0;
+    engine.maintain();
+    while log_used(&engine) < before {
+        // A block takes a mebibyte here.
+        assert!(before - log_used(&engine) <= 1 << 20, "one block at a time");
+        (before, blocks) = (log_used(&engine), blocks + 1);
+        engine.pass_ms(1);
+        engine.maintain();
+        assert_eq!(log_used(&engine), before, "it sleeps for two milliseconds");
+        engine.pass_ms(1);
+        engine.maintain();
+    }
+    assert!(blocks > 30 && before < full * 2 / 3, "{before} of {full} after {blocks} blocks");
 }
