@@ -1,7 +1,7 @@
 //! Storage that is not as it should be, with real processes: each time a clear refusal or a clear degraded mode, and
 //! nothing is overwritten.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::zombie_processes, reason = "tests may fail loudly")]
 
 use shipload_wire::request::{self, Key};
 use shipload_wire::{Header, Response, ResultCode};

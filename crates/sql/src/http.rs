@@ -50,7 +50,6 @@ impl Connected<IncomingStream<'_, TcpListener>> for Guest {
 }
 
 /// The door's paths: `/_sql`, and `/` for those that want JSON.
-#[must_use]
 pub fn router(sql: Arc<Sql>) -> Router {
     Router::new()
         .route("/_sql", any(statement))

@@ -62,7 +62,7 @@ impl Migration {
         loop {
             match task.purpose {
                 Purpose::Fill | Purpose::Verify => {
-                    self.ship(now_ms, key, task.spare, compare, ground, effects)
+                    self.ship(now_ms, key, task.spare, compare, ground, effects);
                 }
                 Purpose::Gather if compare.pulling.is_empty() && !compare.queue.is_empty() => {
                     let count = compare.queue.len().min(PULL_COUNT);

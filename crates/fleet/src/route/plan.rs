@@ -182,11 +182,11 @@ mod tests {
                     }
                     Action::Drain { place } => {
                         proxy.get_mut(&place.0).expect("there").get_mut(&place.1).expect("there").enabled =
-                            false
+                            false;
                     }
                     Action::Enable { place } => {
                         proxy.get_mut(&place.0).expect("there").get_mut(&place.1).expect("there").enabled =
-                            true
+                            true;
                     }
                     Action::Remove { place } => {
                         proxy.get_mut(&place.0).expect("there").remove(&place.1);

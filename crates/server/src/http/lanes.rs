@@ -164,6 +164,7 @@ async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Trouble>
 }
 
 /// An error of the machine on the way to a lane.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where map_err wants a function")]
 pub(super) fn refused(error: io::Error) -> Trouble {
     tracing::debug!(%error, "the web door can't reach a node");
     Trouble::Refused

@@ -21,12 +21,15 @@ use tokio::net::{TcpStream, UnixStream};
 /// How long another node may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
 
+/// Where another node is, and the lanes to it.
+type Reached = (Vec<String>, Arc<Lanes>);
+
 /// This node's records, and through it those of the others.
 pub(super) struct Node {
     shared: Arc<Shared>,
     scraper: Mutex<Scraper>,
     here: Arc<Lanes>,
-    others: Mutex<HashMap<NodeId, (Vec<String>, Arc<Lanes>)>>,
+    others: Mutex<HashMap<NodeId, Reached>>,
 }
 
 impl Node {

@@ -28,7 +28,7 @@ fn status(head: &str) -> &str {
 
 fn header<'h>(head: &'h str, name: &str) -> &'h str {
     let line = head.lines().find_map(|line| line.strip_prefix(name));
-    line.unwrap_or_else(|| panic!("no {name} in {head}")).trim()
+    line.expect("the header").trim()
 }
 
 #[test]

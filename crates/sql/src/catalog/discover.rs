@@ -19,10 +19,13 @@ const PARTITIONS: u16 = 4096;
 /// The shards that are shown of a set.
 const SHARDS: u32 = 6;
 
+/// When a set was looked at, and what it is as a table.
+type Finding = (Instant, Option<Arc<Table>>);
+
 /// What was found of sets a moment ago.
 pub struct Discovered {
     records: Records,
-    tables: Mutex<HashMap<(String, String), (Instant, Option<Arc<Table>>)>>,
+    tables: Mutex<HashMap<(String, String), Finding>>,
 }
 
 impl Discovered {

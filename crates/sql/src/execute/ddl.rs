@@ -171,7 +171,11 @@ impl Sql {
                 return Err(SqlError::new(Kind::RelationOperation, message));
             }
             let key = (schema, name);
-            self.catalogs.change(|tables| Ok(drop(tables.remove(&key)))).await?;
+            let forgotten = self.catalogs.change(|tables| {
+                tables.remove(&key);
+                Ok(())
+            });
+            forgotten.await?;
             if table.kind != TableKind::View {
                 self.empty(&table).await?;
             }

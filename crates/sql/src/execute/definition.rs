@@ -80,7 +80,7 @@ pub(super) fn build(
     if !spec.blob {
         table.key = key_of(spec, &table)?;
     }
-    for name in spec.clustered_by.iter().filter(|name| table.key.as_slice() != [(*name).clone()]) {
+    if let Some(name) = spec.clustered_by.iter().find(|name| table.key.as_slice() != [(*name).clone()]) {
         return Err(SqlError::unsupported(format!(
             "CLUSTERED BY ({name}): rows are placed by their whole key"
         )));
@@ -89,13 +89,12 @@ pub(super) fn build(
         if table.column(name).is_none() {
             return Err(SqlError::unknown_column(name));
         }
-        if spec.columns.iter().any(|column| column.primary_key) || !spec.primary_key.is_empty() {
-            if !table.key.contains(name) {
-                let message = format!(
-                    "Cannot use non primary key column '{name}' in PARTITIONED BY clause if primary key is set on table"
-                );
-                return Err(SqlError::new(Kind::Validation, message));
-            }
+        let keyed = spec.columns.iter().any(|column| column.primary_key) || !spec.primary_key.is_empty();
+        if keyed && !table.key.contains(name) {
+            let message = format!(
+                "Cannot use non primary key column '{name}' in PARTITIONED BY clause if primary key is set on table"
+            );
+            return Err(SqlError::new(Kind::Validation, message));
         }
     }
     table.partitioned_by.clone_from(&spec.partitioned_by);
@@ -144,7 +143,7 @@ fn build_column(spec: &ColumnSpec, moment: &Moment, table: &Table) -> Result<Col
             other => {
                 let lookup = |path: &[String], _: bool| Ok(sample(&table.type_at(path).unwrap_or_default()));
                 let env = super::eval::Env { args: &[], moment, lookup: &lookup };
-                env.eval(other).map(|value| type_of(&value)).unwrap_or(Type::Text)
+                env.eval(other).map_or(Type::Text, |value| type_of(&value))
             }
         };
         column.set_ty(&ty);

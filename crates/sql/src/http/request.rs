@@ -55,7 +55,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8], most: usize) -> Result<Requ
             ("args" | "bulk_args", Json::Null) => {}
             ("args", Json::Array(items)) => request.args = items.iter().map(from_json).collect(),
             ("bulk_args", Json::Array(lists)) => {
-                request.bulk = Some(lists.iter().map(list).collect::<Result<_>>()?)
+                request.bulk = Some(lists.iter().map(list).collect::<Result<_>>()?);
             }
             (other, _) => {
                 return Err(SqlError::new(
