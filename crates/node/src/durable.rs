@@ -10,8 +10,8 @@ use crate::node::Node;
 use parking_lot::Mutex;
 use shipload_store::volume::Flushed;
 use shipload_store::{
-    DropMark, Fault, KeptValues, LoadReport, Mark, STRIPE_COUNT, SetId, SnapshotError, Stripe, Volume,
-    VolumeError, stripe_of,
+    DropMark, Fault, KeptValues, LoadReport, Mark, STRIPE_COUNT, SetId, SnapshotError, Stripe, Trouble,
+    Volume, VolumeError, stripe_of,
 };
 use shipload_value::PartitionId;
 use std::collections::BTreeMap;
@@ -110,6 +110,9 @@ impl Namespace {
             report.settle(volume);
         }
         self.durable.damaged.store(!report.skipped.is_empty(), Ordering::Release);
+        if let Some(volume) = self.volume() {
+            volume.counts().damaged_blocks.fetch_add(report.skipped.len() as u64, Ordering::Relaxed);
+        }
         self.note_update(report.latest_ms);
         (0..STRIPE_COUNT).for_each(|stripe| self.stripe_at(stripe).finish_load(true));
     }
@@ -149,6 +152,16 @@ impl Namespace {
     pub fn may_be_described(&self) -> bool {
         let healthy = self.volume().is_some_and(|volume| !volume.is_faulty());
         healthy && !self.durable.damaged.load(Ordering::Acquire)
+    }
+
+    /// Damage that was met since the last call while blocks were read back, as text.
+    pub(crate) fn take_damage(&self) -> Vec<String> {
+        let Some(volume) = self.volume() else { return Vec::new() };
+        let troubles = volume.take_troubles();
+        if troubles.iter().any(|slot| matches!(slot.trouble, Trouble::Unreadable { .. })) {
+            self.durable.damaged.store(true, Ordering::Release);
+        }
+        troubles.iter().map(ToString::to_string).collect()
     }
 
     /// The section of a stripe, when nobody writes any more and everything is flushed.

@@ -77,6 +77,13 @@ pub enum Notice {
         /// What limit was passed.
         reason: String,
     },
+    /// Something on the devices is damaged.
+    Damage {
+        /// Name of the namespace.
+        namespace: String,
+        /// Where, and what that means.
+        text: String,
+    },
     /// An expiry pass ended.
     NsupDone {
         /// Name of the namespace.

@@ -131,6 +131,7 @@ fn log(notice: &Notice) {
         Notice::Evicting { namespace, reason } => {
             tracing::warn!(namespace, reason, "records are being evicted");
         }
+        Notice::Damage { namespace, text } => tracing::warn!(namespace, "{text}"),
         Notice::NsupDone { namespace, expired, evicted, took_ms } => {
             tracing::info!(namespace, expired, evicted, took_ms, "expiry pass done");
         }

@@ -20,6 +20,7 @@ mod mark;
 mod opening;
 mod scan;
 mod slots;
+mod troubles;
 
 use crate::disk::{Disk, DiskError};
 use cipher::Cipher;
@@ -99,6 +100,8 @@ pub struct Volume {
     /// Writers help to make room when less than this is available.
     margin_bytes: u64,
     counts: VolumeCounts,
+    /// Damage that nobody has asked for yet.
+    troubles: Mutex<Vec<SkippedSlot>>,
 }
 
 impl Volume {

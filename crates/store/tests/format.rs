@@ -8,12 +8,13 @@ mod faulty;
 
 use faulty::FaultyDisk;
 use shipload_store::{
-    BinRef, Disk, KeptValues, KeyRef, LoadReport, LogConfig, Meta, Owner, SectionPlace, SetId, SnapshotError,
-    SnapshotHead, Stripe, Volume, stripe_of,
+    BinRef, Disk, KeptValues, KeyRef, LoadReport, LogConfig, Meta, Owner, SectionPlace, SetId, SkippedSlot,
+    SnapshotError, SnapshotHead, Stripe, Trouble, Volume, stripe_of,
 };
 use shipload_value::{Digest, ParticleType};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const DISK_BYTES: usize = 4 << 20;
 const SECTOR: usize = 512;
@@ -175,6 +176,111 @@ fn write_snapshot_fixture() {
     let head = SnapshotHead { volume: volume.id(), mark: MARK, latest_ms: report.latest_ms, sections };
     out[..shipload_store::SNAPSHOT_HEAD_SIZE].copy_from_slice(&head.encode());
     std::fs::write(snapshot_fixture(), out).unwrap();
+}
+
+/// The stripes of the fixture, begun from its snapshot; `resident_bytes` as in the settings.
+fn begin(disk: &FaultyDisk, resident_bytes: Option<u64>) -> (Arc<Volume>, Vec<Stripe>) {
+    let bytes = std::fs::read(snapshot_fixture()).unwrap();
+    let disks: Vec<Box<dyn Disk>> = vec![Box::new(disk.clone())];
+    let volume = Arc::new(Volume::open(disks, &owner(), 7).unwrap());
+    let head = SnapshotHead::decode(&bytes, &volume.id(), volume.mark()).unwrap();
+    let config = LogConfig { resident_bytes, ..LogConfig::default() };
+    let stripe = |(number, place): (u16, &SectionPlace)| {
+        let mut stripe = Stripe::attached(number, config, Arc::clone(&volume));
+        let from = usize::try_from(place.offset).unwrap();
+        stripe.load_snapshot(&bytes[from..from + usize::try_from(place.length).unwrap()], &volume).unwrap();
+        stripe
+    };
+    let stripes = (0..).zip(&head.sections).map(stripe).collect();
+    (volume, stripes)
+}
+
+/// Where the longest value of record 39, which no other record has, lies on the device.
+fn value_of_39(bytes: &[u8]) -> usize {
+    let (_, _, value) = values(39).pop().unwrap();
+    bytes.windows(value.len()).position(|window| window == value).unwrap()
+}
+
+/// Where the block begins in which a place lies.
+fn block_of(bytes: &[u8], at: usize) -> usize {
+    let slot = u32::from_le_bytes(bytes[32..36].try_into().unwrap()) as usize;
+    (1 << 20) + (at - (1 << 20)) / slot * slot
+}
+
+#[test]
+fn a_header_that_was_damaged_before_a_start_from_a_snapshot_costs_nothing() {
+    let disk = marked_device().damage(|bytes| {
+        let block = block_of(bytes, value_of_39(bytes));
+        bytes[block + 20] ^= 1;
+    });
+    // A start that reads all blocks does not use this one.
+    assert_eq!(open(&disk).2.skipped.len(), 1);
+    let (volume, mut stripes) = begin(&disk, None);
+    assert!(volume.take_troubles().is_empty(), "no block was read");
+    stripes.iter_mut().for_each(|stripe| while stripe.warm(1 << 20) {});
+    let troubles = volume.take_troubles();
+    assert_eq!(troubles.iter().map(|slot| &slot.trouble).collect::<Vec<_>>(), [&Trouble::HeaderAlone]);
+    assert_records(&stripes);
+    // Its records are moved, and now every start finds them.
+    stripes.iter_mut().for_each(|stripe| while stripe.defrag(1 << 20).more {});
+    for _ in 0..2 {
+        volume.flush(|number, take| take(&mut stripes[number]), || Ok(())).unwrap();
+    }
+    let (_, stripes, report) = open(&disk);
+    assert!(report.skipped.is_empty(), "{:?}", report.skipped);
+    assert_records(&stripes);
+}
+
+/// The device with a damaged record 39.
+fn device_with_damage() -> FaultyDisk {
+    marked_device().damage(|bytes| {
+        let at = value_of_39(bytes);
+        bytes[at] ^= 1;
+    })
+}
+
+#[test]
+fn a_record_that_was_damaged_before_a_start_from_a_snapshot_is_told_of_and_no_other_one_suffers() {
+    let disk = device_with_damage();
+    let (volume, mut stripes) = begin(&disk, None);
+    assert!(volume.mark().is_some());
+    for _ in 0..2 {
+        stripes.iter_mut().for_each(|stripe| while stripe.warm(1 << 20) {});
+    }
+    let troubles = volume.take_troubles();
+    assert!(
+        matches!(troubles[..], [SkippedSlot { trouble: Trouble::Unreadable { .. }, .. }]),
+        "{troubles:?}"
+    );
+    assert_eq!(volume.counts().damaged_blocks.load(Ordering::Relaxed), 1);
+    for number in NUMBERS.filter(|&number| is_there(number) && number != 39) {
+        let record = stripes[stripe_of(digest(number).partition())].get(&digest(number)).unwrap();
+        assert_eq!(record.meta(), meta(number), "record {number}");
+    }
+    // The snapshot counts no more: the next start looks at all blocks, and steps over the damage.
+    assert!(volume.mark().is_none());
+    let (volume, stripes, _) = open(&disk);
+    assert!(volume.mark().is_none());
+    let left = |number: &u8| stripes[stripe_of(digest(*number).partition())].get(&digest(*number)).is_some();
+    assert!(NUMBERS.filter(left).eq(NUMBERS.filter(|&number| is_there(number) && number != 39)));
+}
+
+#[test]
+fn a_damaged_record_is_never_served_and_ends_a_start_from_a_snapshot_only_once() {
+    for (resident_bytes, warm) in [(None, false), (None, true), (Some(0), false)] {
+        let disk = device_with_damage();
+        let (volume, mut stripes) = begin(&disk, resident_bytes);
+        if warm {
+            stripes.iter_mut().for_each(|stripe| while stripe.warm(1 << 20) {});
+        }
+        let stripe = &stripes[stripe_of(digest(39).partition())];
+        let read =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stripe.get(&digest(39)).is_some()));
+        let why = *read.unwrap_err().downcast::<String>().unwrap();
+        assert!(why.contains("fixture at byte") && why.contains("checksum"), "{why}");
+        assert!(volume.mark().is_none());
+        assert!(open(&disk).0.mark().is_none(), "the next start reads all blocks");
+    }
 }
 
 #[test]

@@ -166,6 +166,7 @@ fn storage(pairs: &mut Pairs, namespace: &Namespace, usage: &Usage) {
     let (start_ms, from_snapshot) = &namespace.durable.started;
     pairs.push("storage_start_ms", start_ms.load(Relaxed));
     pairs.push("storage_start_from_snapshot", from_snapshot.load(Relaxed));
+    pairs.push("storage_damaged_blocks", counts.damaged_blocks.load(Relaxed));
     pairs.push("storage_freed_blocks", counts.freed_blocks.load(Relaxed));
 }
 

@@ -106,6 +106,8 @@ impl Maintenance {
             want(chores.defrag(namespace, now));
             want(chores.raid(namespace));
             want(chores.warm(namespace));
+            let told = |text| Notice::Damage { namespace: namespace.name.clone(), text };
+            notices.extend(namespace.take_damage().into_iter().map(told));
         }
         want(self.query(node, now, notices));
         if next <= now.mono_ns { Wish::More } else { Wish::At(next) }

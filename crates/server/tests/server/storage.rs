@@ -10,6 +10,7 @@ use shipload_wire::request::{self, Key};
 use shipload_wire::{Header, Response, ResultCode};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 fn start(config: Config) -> Result<Running, StartError> {
     Launch { config, tuning: Tuning::default(), any_port: true }.start()
@@ -239,7 +240,7 @@ fn what_is_not_ours_or_not_whole_is_refused_and_left_alone() {
         ("its header's checksum does not match", |bytes| bytes[40] ^= 1),
         ("it was truncated", |bytes| bytes.truncate(5 << 20)),
         ("at least 1048576 are needed", |bytes| bytes.truncate(1000)),
-        ("format version 9, this program knows version 1", |bytes| {
+        ("format version 9, this program knows versions up to 2", |bytes| {
             bytes[8] = 9;
             let checksum = crc32c::crc32c(&bytes[..508]).to_le_bytes();
             bytes[508..512].copy_from_slice(&checksum);
@@ -276,21 +277,55 @@ fn files_of_another_namespace_or_cluster_are_refused() {
     assert!(before == fs::read(&file).expect("readable"));
 }
 
+/// 500 records on a file, stopped in order, and then the header of the first block that is there is damaged.
+fn damaged_header(file: &Path) {
+    let server = start(on_files(&[file])).expect("a new file");
+    let mut client = Client::to(&server);
+    (0..500).for_each(|number| write(&mut client, &put(number, &[7; 1000])));
+    server.stop();
+    change(file, |bytes| {
+        let at = (1 << 20..bytes.len()).step_by(16 << 10).find(|&at| bytes[at] != 0).expect("a block");
+        bytes[at + 20] ^= 1;
+    });
+}
+
+/// How many of the 500 records are there.
+fn left(client: &mut Client) -> usize {
+    (0..500).filter(|&number| read(client, number).is_some()).count()
+}
+
+/// Waits until the damaged block was met and counted.
+fn wait_for_damage(client: &mut Client) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !client.info("namespace/test").contains(";storage_damaged_blocks=1;") {
+        assert!(Instant::now() < until, "nobody was told of the damaged block");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_damaged_block_is_told_of_and_costs_nothing_else() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("records");
-    let server = start(on_files(&[&file])).expect("a new file");
-    let mut client = Client::to(&server);
-    (0..500).for_each(|number| write(&mut client, &put(number, &[7; 1000])));
-    server.stop();
-    // The header of the first block that is there.
-    change(&file, |bytes| {
-        let at = (1 << 20..bytes.len()).step_by(16 << 10).find(|&at| bytes[at] != 0).expect("a block");
-        bytes[at + 20] ^= 1;
-    });
+    damaged_header(&file);
+    // Without the index of a clean stop all blocks are read, and this one can't be used.
+    fs::remove_file(folder.path().join("records.index")).expect("the index of a clean stop");
     let server = start(on_files(&[&file])).expect("our file");
     let mut client = Client::to(&server);
-    let left = (0..500).filter(|&number| read(&mut client, number).is_some()).count();
+    wait_for_damage(&mut client);
+    let left = left(&mut client);
     assert!((480..500).contains(&left), "{left} of 500 are left");
+}
+
+#[test]
+fn a_damaged_header_beside_an_index_is_told_of_and_its_records_are_saved() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("records");
+    damaged_header(&file);
+    let server = start(on_files(&[&file])).expect("our file");
+    let mut client = Client::to(&server);
+    assert!(client.info("namespace/test").contains(";storage_start_from_snapshot=true;"));
+    assert_eq!(left(&mut client), 500);
+    wait_for_damage(&mut client);
+    assert_eq!(left(&mut client), 500);
 }

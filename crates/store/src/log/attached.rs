@@ -3,12 +3,13 @@
 //! Guarantees: bytes that were handed on to be written never change; the slots of a freed block are given back
 //! together with the bytes that replaced its records, so that they are used again only when those are durable.
 
+use super::held::Condition;
 use super::reads::Reads;
 use super::{BlockLog, Held, Room};
 use crate::block::Header;
 use crate::error::StoreError;
 use crate::index::Location;
-use crate::volume::{Batch, Place, Volume};
+use crate::volume::{Batch, Place, Trouble, Volume};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -136,13 +137,30 @@ impl BlockLog {
         }
     }
 
-    /// Brings a block that is not in memory back, for one who walks over all of it.
-    pub(crate) fn bring_in(&mut self, number: u32) {
-        let Some(attached) = &self.attached else { return };
+    /// Brings a block that is not in memory back, for one who walks over all of it. False when records of it are damaged:
+    /// then it stays on the volume only, where each record is checked when it is read. A block of which only the header
+    /// is damaged is queued for defragmentation, which writes its records elsewhere: a start without a snapshot would
+    /// not find them.
+    pub(crate) fn bring_in(&mut self, number: u32) -> bool {
+        let Some(attached) = &self.attached else { return true };
         let held = self.blocks.get_mut(number as usize).and_then(Option::as_mut);
-        if let Some(held) = held.filter(|held| !held.is_resident()) {
-            held.bring_in(attached.volume.read_block(held.place(), held.size()));
+        let Some(held) = held.filter(|held| !held.is_resident()) else { return true };
+        if held.condition() == Condition::Unreadable {
+            return false;
         }
+        let memory = attached.volume.read_block(held.place(), held.size());
+        let (was, is) = (held.condition(), held.judge(&memory));
+        if let Some(trouble) = is.err().filter(|_| was == Condition::Whole) {
+            let unreadable = matches!(trouble, Trouble::Unreadable { .. });
+            attached.volume.note_trouble(held.place(), trouble);
+            let condition = if unreadable { Condition::Unreadable } else { Condition::Headless };
+            self.sparse.extend(held.spoil(condition).map(|sequence| (number, sequence)));
+            if unreadable {
+                return false;
+            }
+        }
+        held.bring_in(memory);
+        true
     }
 
     /// A block that was brought in is not needed any more, if it is still that block.

@@ -1,9 +1,9 @@
 //! A block held in memory, and what is known of it beside its bytes.
 
 use crate::block::{HEADER_SIZE, Header, Identity};
-use crate::record::frame_size;
+use crate::record::{frame_size, verify};
 use crate::snapshot::{Reader, SnapshotError};
-use crate::volume::Place;
+use crate::volume::{Place, Trouble};
 
 /// A block in memory.
 #[derive(Debug)]
@@ -25,6 +25,18 @@ pub(crate) struct Held {
     place: Place,
     /// Bytes that were handed on to be written to a volume, and must not change any more; 0 in memory.
     taken_bytes: usize,
+    condition: Condition,
+}
+
+/// What is known of a block's bytes on the volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing bad.
+    Whole,
+    /// Its header is damaged.
+    Headless,
+    /// Records are damaged.
+    Unreadable,
 }
 
 impl Held {
@@ -44,6 +56,7 @@ impl Held {
             newest_ms: 0,
             place: header.place,
             taken_bytes: 0,
+            condition: Condition::Whole,
         }
     }
 
@@ -61,6 +74,7 @@ impl Held {
             newest_ms: 0,
             place: header.place,
             taken_bytes: used_bytes,
+            condition: Condition::Whole,
         }
     }
 
@@ -158,6 +172,30 @@ impl Held {
         std::mem::take(&mut self.memory)
     }
 
+    pub(crate) fn condition(&self) -> Condition {
+        self.condition
+    }
+
+    /// Whether bytes that were read back are what was written: the header, and records that follow each other.
+    pub(crate) fn judge(&self, memory: &[u8]) -> Result<(), Trouble> {
+        let mut at = HEADER_SIZE;
+        while at < self.used_bytes {
+            let rest = memory.get(at..self.used_bytes).unwrap_or_default();
+            at += verify(rest, self.seed).map_err(|_| Trouble::Unreadable { from: at })?.size();
+        }
+        // Whose seed is right has the right sequence and place: they are what it is made of.
+        let headed = Header::decode(memory).is_ok_and(|(_, seed)| seed == self.seed);
+        if headed { Ok(()) } else { Err(Trouble::HeaderAlone) }
+    }
+
+    /// Notes that the block is damaged. Its sequence when it is to be queued for defragmentation, which one with damaged
+    /// records never is.
+    pub(crate) fn spoil(&mut self, condition: Condition) -> Option<u64> {
+        self.condition = condition;
+        let was_queued = std::mem::replace(&mut self.queued, true);
+        (condition == Condition::Headless && !was_queued).then_some(self.sequence)
+    }
+
     /// The block's bytes are in memory again.
     pub(crate) fn bring_in(&mut self, memory: Box<[u8]>) {
         self.memory = memory;
@@ -229,6 +267,7 @@ impl Held {
             newest_ms,
             place,
             taken_bytes: used as usize,
+            condition: Condition::Whole,
         })
     }
 

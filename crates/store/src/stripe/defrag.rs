@@ -115,10 +115,13 @@ impl Stripe {
             return Some(place);
         }
         let first = u32::try_from(HEADER_SIZE).unwrap_or(u32::MAX);
-        let next = self.log.next_sparse();
-        if let Some((number, _)) = next {
-            self.log.bring_in(number);
-        }
+        let next = loop {
+            match self.log.next_sparse() {
+                // Damaged: it is left as it is.
+                Some((number, _)) if !self.log.bring_in(number) => {}
+                next => break next,
+            }
+        };
         self.defrag.block = next.map(|(number, sequence)| Place { number, sequence, offset: first });
         self.defrag.block
     }

@@ -72,12 +72,12 @@ impl Stripe {
 
     fn raid_slice(&mut self, number: u32, sequence: u64, mut offset: u32, budget_bytes: usize, flushes: u64) {
         let mut looked = 0;
-        if self.log.is_block(number, sequence) {
-            self.log.bring_in(number);
-        }
+        let whole = !self.log.is_block(number, sequence) || self.log.bring_in(number);
         while looked < budget_bytes {
             let here = self.log.is_block(number, sequence).then(|| self.log.behind(number, offset)).flatten();
-            let Some((location, record)) = here.and_then(|at| Some((at, decode(self.log.bytes(at)).ok()?)))
+            let readable = here.filter(|_| whole);
+            let Some((location, record)) =
+                readable.and_then(|at| Some((at, decode(self.log.bytes(at)).ok()?)))
             else {
                 // The end of the block, or a place that only a walk from its start would get past: then nothing is
                 // known of what is behind it, and no tombstone may go.

@@ -57,7 +57,7 @@ pub enum DeviceHeaderError {
     #[error("its header's checksum does not match")]
     Checksum,
     /// Written by a later version of this program.
-    #[error("it has format version {0}, this program knows version {DEVICE_VERSION}")]
+    #[error("it has format version {0}, this program knows versions up to {DEVICE_VERSION}")]
     Newer(u16),
     /// A field holds an impossible value.
     #[error("its header holds an impossible value")]

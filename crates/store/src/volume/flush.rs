@@ -79,6 +79,8 @@ pub struct VolumeCounts {
     pub syncs: AtomicU64,
     /// Blocks whose slots became free again.
     pub freed_blocks: AtomicU64,
+    /// Blocks in which something was damaged, found at the start or later.
+    pub damaged_blocks: AtomicU64,
 }
 
 /// What one flush did.

@@ -129,6 +129,7 @@ impl Volume {
             write_cache_bytes: AtomicU64::new(u64::MAX),
             margin_bytes,
             counts: VolumeCounts::default(),
+            troubles: Mutex::default(),
         };
         volume.forget_blocks();
         Ok(volume)

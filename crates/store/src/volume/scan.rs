@@ -27,6 +27,13 @@ pub enum Trouble {
         /// Their bytes.
         bytes: u64,
     },
+    /// Met while the node runs: its header is damaged, its records are whole, and are written to another place.
+    HeaderAlone,
+    /// Met while the node runs: from this byte of the block on, records are damaged.
+    Unreadable {
+        /// Where in the block the first of them is.
+        from: usize,
+    },
 }
 
 impl fmt::Display for Trouble {
@@ -36,6 +43,18 @@ impl fmt::Display for Trouble {
             Trouble::Misplaced => write!(f, "the block was written for another place: it is not used"),
             Trouble::Records { stretches, bytes } => {
                 write!(f, "{bytes} bytes in {stretches} places are damaged: the records around them are used")
+            }
+            Trouble::HeaderAlone => {
+                write!(
+                    f,
+                    "the block's header is damaged: its records are whole and are written to another place"
+                )
+            }
+            Trouble::Unreadable { from } => {
+                write!(
+                    f,
+                    "the block is damaged at its byte {from}: it stays as it is, each record is checked when it is read"
+                )
             }
         }
     }
@@ -264,6 +283,8 @@ impl Volume {
     }
 
     fn give_up(&self, place: Place, from: usize, why: &str) -> ! {
+        // The next start is to look at all blocks, and step over what is damaged, instead of meeting it again.
+        let _ = self.unmark();
         let disk = self.disks.get(usize::from(place.device)).expect("invariant: a block lies on a device");
         let at = self.offset(place) + from as u64;
         disk.give_up(&format!("{} at byte {at}: {why}", disk.name()))
