@@ -227,6 +227,7 @@ impl World {
     fn fault_copies(&mut self) {
         let wanted = self.draw.pick(&[1, 2, 2, 3]).unwrap_or(2);
         self.figures.fault("copies changed");
+        self.say(|| format!("{wanted} copies are wanted"));
         // Fewer copies are fewer at once; more of them are there when all is at rest.
         self.settings.host.copies = self.settings.host.copies.min(wanted);
         self.coming_copies = Some(wanted);

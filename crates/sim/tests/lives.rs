@@ -66,3 +66,30 @@ fn three_nodes_form_a_cluster_and_keep_what_is_written() {
     assert_fine(&world);
     assert!(world.figures.acknowledged > 200 && world.figures.doubtful == 0, "{}", world.figures);
 }
+
+/// Seed 175: the simulator wanted three copies at run time, nodes refused it unheard, and it lost what it thought to be safe.
+#[test]
+fn the_number_of_copies_can_be_changed_at_run_time() {
+    let mut world = three(175);
+    world.settle(20_000);
+    world.wake_clients();
+    world.run_ms(500);
+    for copies in [3, 1, 2] {
+        for command in [
+            format!("set-config:context=namespace;id=test;replication-factor={copies}"),
+            "recluster:".to_owned(),
+        ] {
+            [1, 2, 3].into_iter().for_each(|id| world.info(NodeId(id), &command));
+        }
+        world.run_ms(500);
+        world.settle(20_000);
+        let host = &world.hosts[&NodeId(1)];
+        let map = host.node.partition_map(host.namespace()).unwrap();
+        assert_eq!(map.map.replication_factor(), copies);
+    }
+    world.clients_rest = true;
+    world.run_ms(8_000);
+    world.settle(10_000);
+    world.check_rest();
+    assert_fine(&world);
+}

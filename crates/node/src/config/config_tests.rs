@@ -176,8 +176,9 @@ fn changes_at_run_time() {
     config.set(&namespace(), "storage-engine.evict-used-pct", "50").unwrap();
     config.set(&namespace(), "evict-used-pct", "51").unwrap();
     assert_eq!(config.get(&namespace(), "storage-engine.evict-used-pct").unwrap(), "51");
-    let fixed = config.set(&namespace(), "replication-factor", "3").unwrap_err();
-    assert_eq!(fixed, ConfigError::Static { name: "replication-factor".to_owned() });
+    config.set(&namespace(), "replication-factor", "3").unwrap();
+    let fixed = config.set(&namespace(), "storage-engine.commit-to-device", "true").unwrap_err();
+    assert_eq!(fixed, ConfigError::Static { name: "storage-engine.commit-to-device".to_owned() });
     assert!(config.set(&namespace(), "no-such-key", "3").is_err());
     assert!(config.set(&Scope::Namespace("none".to_owned()), "nsup-period", "1").is_err());
     let set = Scope::Set { namespace: "test".to_owned(), set: "demo".to_owned() };

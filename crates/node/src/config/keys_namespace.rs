@@ -66,7 +66,7 @@ key_table! {
     ReadConsistencyLevelOverride "read-consistency-level-override", Kind::Choice(&["off", "all", "one"]), "off", Dynamic, "Copies that a read asks while copies that contradict each other are merged.";
     RejectNonXdrWrites "reject-non-xdr-writes", Kind::Bool, "false", Inert, "Refuses writes of ordinary clients.";
     RejectXdrWrites "reject-xdr-writes", Kind::Bool, "false", Inert, "Refuses writes shipped from other clusters.";
-    ReplicationFactor "replication-factor", count(1, 256), "2", Static, "Copies of every record; in a smaller cluster one a node.";
+    ReplicationFactor "replication-factor", count(1, 256), "2", Dynamic, "Copies of every record; in a smaller cluster one a node.";
     SindexStageSize "sindex-stage-size", ANY_SIZE, "1G", Inert, "Pieces in which another server allocates its secondary indexes.";
     SindexType "sindex-type", Kind::Choice(&["shmem", "flash", "pmem"]), "shmem", Static, "Where secondary indexes live; only shmem (memory) is there.";
     SingleQueryThreads "single-query-threads", count(1, 128), "4", Inert, "Threads of one query.";
