@@ -34,6 +34,8 @@ pub(crate) struct Holdings {
     gathering: AtomicBool,
     /// For each partition how often its master has to say that this copy is full before reads may trust it.
     unsure: Box<[AtomicU8]>,
+    /// Whether this node shall hold each partition, in the view that holds.
+    owned: Box<[AtomicBool]>,
 }
 
 impl Default for Holdings {
@@ -46,6 +48,7 @@ impl Default for Holdings {
             settled: AtomicBool::new(false),
             gathering: AtomicBool::new(false),
             unsure: (0..PARTITION_COUNT).map(|_| AtomicU8::new(0)).collect(),
+            owned: (0..PARTITION_COUNT).map(|_| AtomicBool::new(false)).collect(),
         }
     }
 }
@@ -85,6 +88,7 @@ impl Holdings {
             any |= gathers;
             let twice = gathers && (duty.master == me || duty.equals.contains(&me));
             self.unsure[duty.partition.index()].store(if twice { 2 } else { 0 }, Ordering::Release);
+            self.owned[duty.partition.index()].store(duty.owners.contains(&me), Ordering::Release);
         }
         self.gathering.store(any, Ordering::Release);
     }
@@ -114,9 +118,11 @@ impl Holdings {
     }
 
     /// Whether this node's copy of the partition has all records, and gets all writes: its master has said so in the view
-    /// that holds. A full copy of an earlier view may be behind, and so may one whose master gathers other copies.
+    /// that holds. A full copy of an earlier view may be behind, and so may one whose master gathers other copies. The copy of a
+    /// node that is no owner is on its way out: what was written after it was let go is not in it.
     pub(crate) fn is_full(&self, partition: PartitionId) -> bool {
-        if self.unsure[partition.index()].load(Ordering::Acquire) != 0 {
+        let place = partition.index();
+        if !self.owned[place].load(Ordering::Acquire) || self.unsure[place].load(Ordering::Acquire) != 0 {
             return false;
         }
         let key = self.map.read().as_ref().map(|known| known.map.key());
