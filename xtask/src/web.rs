@@ -120,6 +120,8 @@ fn schema(binary: &Path, tools: &Path, seconds: u64) -> Result<bool> {
             "--no-color",
         ])
         .args(["--exclude-tag", "live", "--request-timeout", "20"])
+        // It leaves a folder where it runs.
+        .current_dir(tools)
         .status()
         .with_context(|| format!("cannot run {SCHEMATHESIS}"))?;
     let alive = Command::new("curl").args(["-sf", &format!("http://{ADDRESS}:4200/healthz")]).status()?;
