@@ -56,7 +56,7 @@ export function show({ main, onCluster, every }) {
     fill(events, h('h2', {}, 'What happened'), happened.length
       ? h('ul', { class: 'events', tabindex: '0', 'aria-label': 'Events' }, [...happened].reverse().map((event) => h('li', {}, h('time', {}, clock(event.time)),
         h('span', { class: `badge ${event.level}` }, event.level), h('span', {}, event.text))))
-      : h('p', { class: 'muted' }, 'Nothing since somebody looked first. Nodes that come and go are listed here.'));
+      : h('p', { class: 'muted' }, 'Nothing since this node started. Nodes that come and go are listed here, and every change of health.'));
   });
 }
 

@@ -1,21 +1,30 @@
 //! Figures of the last ten minutes and what has happened, so that a page that is opened now shows how it came.
 //!
-//! Sampled only while somebody looks: a cluster that nobody watches asks nothing.
+//! Events are kept from the start on, whoever looks: which nodes are up is known here without asking, and all nodes are
+//! asked how they are every two seconds while somebody watches or something has just happened, and every ten otherwise.
+//! What is kept is bounded.
 
 use crate::Web;
 use crate::cluster::{ClusterView, Condition, look};
+use crate::records::NodeId;
 use axum::Json;
 use axum::extract::State;
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
-/// How often figures are taken.
+/// How often figures are taken while somebody looks, and the list of nodes always.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often figures are taken while nobody looks and nothing happens.
+const QUIET: Duration = Duration::from_secs(10);
+/// How long figures are taken more often after something has happened.
+const LIVELY_FOR: Duration = Duration::from_secs(60);
 /// Samples that are kept: ten minutes.
 const SAMPLES_MAX: usize = 300;
+const SAMPLES_FOR_MS: u64 = 600_000;
 /// Events that are kept.
 const EVENTS_MAX: usize = 200;
 /// How long after the last look sampling goes on.
@@ -70,7 +79,10 @@ struct Kept {
     samples: VecDeque<Sample>,
     events: VecDeque<Event>,
     last: Option<ClusterView>,
+    members: Option<Vec<NodeId>>,
+    looked: Option<Instant>,
     watched: Option<Instant>,
+    happened: Option<Instant>,
 }
 
 /// What is kept.
@@ -88,41 +100,68 @@ impl History {
         }
     }
 
-    fn is_watched(&self) -> bool {
-        self.0.lock().watched.is_some_and(|since| since.elapsed() < WATCHED_FOR)
+    /// Notes which nodes are up.
+    fn meet(&self, members: Vec<NodeId>, time: u64) {
+        let mut kept = self.0.lock();
+        let before = kept.members.replace(members.clone());
+        // What is there when this node begins is no event.
+        let Some(before) = before else { return };
+        let gone = before.iter().filter(|id| !members.contains(id));
+        let gone =
+            gone.map(|id| Event { time, text: format!("node {id} is gone"), level: Condition::Critical });
+        let new = members.iter().filter(|id| !before.contains(id));
+        let new = new.map(|id| Event { time, text: format!("node {id} has joined"), level: Condition::Good });
+        kept.note(gone.chain(new).collect());
+    }
+
+    /// Whether it is time to ask all nodes how they are.
+    fn is_due(&self) -> bool {
+        let mut kept = self.0.lock();
+        let since = |at: Option<Instant>| at.map_or(Duration::MAX, |at| at.elapsed());
+        let lively = since(kept.watched) < WATCHED_FOR || since(kept.happened) < LIVELY_FOR;
+        let due = lively || since(kept.looked) >= QUIET;
+        if due {
+            kept.looked = Some(Instant::now());
+        }
+        due
     }
 
     fn take(&self, view: ClusterView) {
         let mut kept = self.0.lock();
         if let Some(last) = kept.last.take() {
-            let events = changes(&last, &view);
-            kept.events.extend(events);
+            kept.note(changes(&last, &view).into_iter().collect());
             kept.samples.push_back(sample(&last, &view));
         }
-        while kept.samples.len() > SAMPLES_MAX {
+        let old = |sample: &Sample| sample.time.saturating_add(SAMPLES_FOR_MS) < view.time;
+        while kept.samples.len() > SAMPLES_MAX || kept.samples.front().is_some_and(old) {
             kept.samples.pop_front();
-        }
-        while kept.events.len() > EVENTS_MAX {
-            kept.events.pop_front();
         }
         kept.last = Some(view);
     }
+}
 
-    fn forget_last(&self) {
-        self.0.lock().last = None;
+impl Kept {
+    fn note(&mut self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        self.happened = Some(Instant::now());
+        self.events.extend(events);
+        let above = self.events.len().saturating_sub(EVENTS_MAX);
+        self.events.drain(..above);
     }
 }
 
-/// Samples as long as somebody looks. Never ends.
+/// Keeps events and samples. Never ends.
 pub async fn keep(web: Web) {
     loop {
-        tokio::time::sleep(EVERY).await;
-        if web.history.is_watched() {
+        let members = web.records.members().into_iter().map(|member| member.id).collect();
+        web.history.meet(members, crate::command::now_ms());
+        if web.history.is_due() {
             let view = look(&web).await;
             web.history.take(view);
-        } else {
-            web.history.forget_last();
         }
+        tokio::time::sleep(EVERY).await;
     }
 }
 
@@ -148,26 +187,17 @@ fn sample(last: &ClusterView, view: &ClusterView) -> Sample {
     }
 }
 
-fn changes(last: &ClusterView, view: &ClusterView) -> Vec<Event> {
-    let event = |level, text| Event { time: view.time, text, level };
-    let mut events = Vec::new();
-    let has = |view: &ClusterView, id: &str| view.nodes.iter().any(|node| node.id == id);
-    for node in last.nodes.iter().filter(|node| !has(view, &node.id)) {
-        events.push(event(Condition::Critical, format!("node {} is gone", node.id)));
+fn changes(last: &ClusterView, view: &ClusterView) -> Option<Event> {
+    if last.health.state == view.health.state {
+        return None;
     }
-    for node in view.nodes.iter().filter(|node| !has(last, &node.id)) {
-        events.push(event(Condition::Good, format!("node {} has joined", node.id)));
-    }
-    if last.health.state != view.health.state {
-        let reasons = view.health.reasons.join("; ");
-        let text = match view.health.state {
-            Condition::Good => "health is good again".to_owned(),
-            Condition::Warning => format!("health: warning ({reasons})"),
-            Condition::Critical => format!("health: critical ({reasons})"),
-        };
-        events.push(event(view.health.state, text));
-    }
-    events
+    let reasons = view.health.reasons.join("; ");
+    let text = match view.health.state {
+        Condition::Good => "health is good again".to_owned(),
+        Condition::Warning => format!("health: warning ({reasons})"),
+        Condition::Critical => format!("health: critical ({reasons})"),
+    };
+    Some(Event { time: view.time, text, level: view.health.state })
 }
 
 /// Figures of the last ten minutes, and events.

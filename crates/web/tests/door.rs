@@ -8,8 +8,9 @@ use shipload_web::{Frames, Later, Member, NodeId, Partitions, Records, Settings,
 use std::sync::Arc;
 use tower::ServiceExt as _;
 
-/// A node that answers every command with the same trouble, or never.
-struct Stand(Option<Trouble>);
+/// A node that answers every command with the same trouble, or never; and the nodes that it knows.
+#[derive(Default)]
+struct Stand(Option<Trouble>, std::sync::Mutex<Vec<Member>>);
 
 impl Stand {
     fn answer<T: Send + 'static>(&self) -> Later<T> {
@@ -37,7 +38,7 @@ impl Records for Stand {
         NodeId(0xa1)
     }
     fn members(&self) -> Vec<Member> {
-        Vec::new()
+        self.1.lock().expect("nobody panics").clone()
     }
     fn namespaces(&self) -> Vec<String> {
         vec!["test".to_owned()]
@@ -54,7 +55,7 @@ impl Records for Stand {
 }
 
 fn door(trouble: Option<Trouble>, settings: Settings) -> axum::Router {
-    router(Web::new(Arc::new(Stand(trouble)), settings))
+    router(Web::new(Arc::new(Stand(trouble, std::sync::Mutex::default())), settings))
 }
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
@@ -158,4 +159,43 @@ async fn programs_and_browsers_get_what_they_want_at_the_root() {
     assert!(body.contains("\"number\":\"6.2.0\""));
     assert_eq!(ask(&door, request("GET", "/admin", &[])).await.0, StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(ask(&door, request("GET", "/ui/nothing.js", &[])).await.0, StatusCode::NOT_FOUND);
+}
+
+fn member(id: u64) -> Member {
+    Member {
+        id: NodeId(id),
+        here: id == 0xa1,
+        service: Vec::new(),
+        rack: 0,
+        quiesced: false,
+        build: String::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_kept_though_nobody_looks() {
+    let stand =
+        Arc::new(Stand(Some(Trouble::Refused), std::sync::Mutex::new(vec![member(0xa1), member(0xb2)])));
+    let web = Web::new(Arc::<Stand>::clone(&stand), Settings::default());
+    let keeper = tokio::spawn(shipload_web::history::keep(web.clone()));
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    *stand.1.lock().expect("nobody panics") = vec![member(0xa1)];
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    *stand.1.lock().expect("nobody panics") = vec![member(0xa1), member(0xc3)];
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    let (_, _, body) = ask(&router(web.clone()), request("GET", "/v1/history", &[])).await;
+    for wanted in ["node B2 is gone", "node C3 has joined"] {
+        assert!(body.contains(wanted), "{wanted}: {body}");
+    }
+    let history: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert!(history["samples"].as_array().is_some_and(|samples| !samples.is_empty()), "{body}");
+    // However much happens, only so much is kept.
+    for round in 0..400 {
+        *stand.1.lock().expect("nobody panics") = vec![member(0xa1), member(0x1000 + round)];
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    }
+    keeper.abort();
+    let (_, _, body) = ask(&router(web), request("GET", "/v1/history", &[])).await;
+    let history: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(history["events"].as_array().map(Vec::len), Some(200));
 }
