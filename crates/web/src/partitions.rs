@@ -123,9 +123,16 @@ pub async fn partitions(
     let answered: Vec<(NodeId, &str)> =
         held.iter().filter(|(_, text)| !text.is_empty()).map(|(node, text)| (*node, *text)).collect();
     let coverage = Coverage::of(&web, &namespace, &answered);
+    // Who serves a partition says so. The map of this node may still name the one that has handed it over.
+    let serving = |partition: usize| {
+        let serves = |(_, text): &&(NodeId, &str)| text.as_bytes().get(partition) == Some(&MASTER);
+        answered.iter().find(serves).map(|(node, _)| *node)
+    };
+    let masters = map.masters.iter().enumerate();
+    let masters = masters.map(|(partition, known)| serving(partition).or(*known));
     Ok(Json(PartitionsView {
         nodes: ids.iter().map(NodeId::to_string).collect(),
-        masters: map.masters.iter().map(|master| master.as_ref().map_or(-1, place)).collect(),
+        masters: masters.map(|master| master.as_ref().map_or(-1, place)).collect(),
         owners: map.owners.iter().map(|owners| owners.iter().map(place).collect()).collect(),
         held: held.values().map(|text| (*text).to_owned()).collect(),
         replicated_pct: coverage.replicated_pct(wanted),
