@@ -6,13 +6,17 @@
 mod connect;
 mod examine;
 mod exec;
+mod image;
 mod list;
 mod network;
 mod raw;
 mod service;
+mod tls;
 
-pub use connect::{EngineError, Tls};
+pub use connect::EngineError;
+pub use image::is_pinned;
 pub use service::{ServiceSeen, TaskSeen};
+pub use tls::Tls;
 
 use bollard::Docker;
 
@@ -20,7 +24,8 @@ use bollard::Docker;
 #[derive(Debug, Clone)]
 pub struct Engine {
     docker: Docker,
-    tls: bool,
+    /// How it is talked to when it listens with TLS.
+    secure: Option<tls::Secure>,
     /// Where it was found.
     pub host: String,
 }

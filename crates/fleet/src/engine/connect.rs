@@ -1,8 +1,8 @@
 //! Where an engine is, and how its trouble is told.
 
 use super::Engine;
+use super::tls::{Secure, Tls};
 use bollard::{API_DEFAULT_VERSION, Docker};
-use std::path::PathBuf;
 use thiserror::Error;
 
 const TIMEOUT_S: u64 = 20;
@@ -45,17 +45,6 @@ pub enum EngineError {
     NoManager(String),
 }
 
-/// Files for an engine that listens with TLS.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// The authority that signed the engine's certificate.
-    pub authority: PathBuf,
-    /// Our certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-}
-
 impl Engine {
     /// Connects to `unix:///path`, `tcp://host:port` (with or without TLS), or the usual socket when `host` is empty.
     ///
@@ -63,22 +52,27 @@ impl Engine {
     /// When nobody answers there, with what to do about it.
     pub async fn connect(host: &str, tls: Option<&Tls>) -> Result<Engine, EngineError> {
         let host = if host.is_empty() { DEFAULT } else { host };
-        let connected = match tls {
-            Some(Tls { authority, certificate, key }) => {
-                Docker::connect_with_ssl(host, key, certificate, authority, TIMEOUT_S, API_DEFAULT_VERSION)
-            }
-            None if host.starts_with("unix://") || host.starts_with('/') => {
-                Docker::connect_with_unix(host, TIMEOUT_S, API_DEFAULT_VERSION)
-            }
-            None => Docker::connect_with_http(host, TIMEOUT_S, API_DEFAULT_VERSION),
-        };
-        let unreachable = |error: bollard::errors::Error| {
-            let why = deepest(&error);
+        let unreachable = |error: &dyn std::error::Error| {
+            let why = deepest(error);
             EngineError::Unreachable { host: host.to_owned(), advice: advice(host, &why), why }
         };
-        let docker = connected.map_err(unreachable)?;
-        let docker = docker.negotiate_version().await.map_err(unreachable)?;
-        Ok(Engine { docker, tls: tls.is_some(), host: host.to_owned() })
+        let local = host.starts_with("unix://") || host.starts_with('/');
+        // A socket of this machine needs no proof, whatever the environment says; Docker's own client sees it so too.
+        let secure = tls.filter(|_| !local).map(|tls| Secure::new(host, tls)).transpose();
+        let secure = secure.map_err(|error| unreachable(&error))?;
+        let connected = match secure.clone() {
+            Some(secure) => Docker::connect_with_custom_transport(
+                move |request| secure.clone().send(request),
+                Some("https://engine"),
+                TIMEOUT_S,
+                API_DEFAULT_VERSION,
+            ),
+            None if local => Docker::connect_with_unix(host, TIMEOUT_S, API_DEFAULT_VERSION),
+            None => Docker::connect_with_http(host, TIMEOUT_S, API_DEFAULT_VERSION),
+        };
+        let docker = connected.map_err(|error| unreachable(&error))?;
+        let docker = docker.negotiate_version().await.map_err(|error| unreachable(&error))?;
+        Ok(Engine { docker, secure, host: host.to_owned() })
     }
 
     pub(super) fn docker(&self) -> &Docker {
@@ -108,14 +102,29 @@ fn deepest(error: &dyn std::error::Error) -> String {
 
 fn advice(host: &str, why: &str) -> &'static str {
     let why = why.to_ascii_lowercase();
-    if why.contains("certificate") || why.contains("unknownissuer") || why.contains("tls") {
+    let has = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if has(&["can't be read", "pem form", "is no key", "wrong form"]) {
+        "the files are ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH, or --tls-ca, --tls-cert and --tls-key"
+    } else if has(&["unknownissuer", "badsignature"]) {
+        "the engine's certificate is not signed by the authority that you named: check --tls-ca, or ca.pem in DOCKER_CERT_PATH"
+    } else if has(&["not valid for name", "notvalidforname"]) {
+        "the engine's certificate is made out for another name: use a name that is in it"
+    } else if has(&["expired", "not valid yet"]) {
+        "the certificate's time is over or has not begun: make a new one, and check both clocks"
+    } else if has(&["fatal alert"]) {
+        "the engine does not accept our certificate: check --tls-cert, or cert.pem in DOCKER_CERT_PATH"
+    } else if has(&["corrupt message", "invalidcontenttype"]) {
+        "it does not speak TLS there: leave DOCKER_TLS_VERIFY and the certificates out, or use its port with TLS"
+    } else if has(&["https server"]) {
+        "it speaks TLS there: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or --tls-ca, --tls-cert and --tls-key"
+    } else if has(&["certificate", "tls"]) {
         "the certificates do not fit: check --tls-ca, --tls-cert and --tls-key, and the name in the address"
-    } else if why.contains("permission denied") {
+    } else if has(&["permission denied"]) {
         "this user may not use the socket: join the group of the socket, or run as root"
     } else if host.starts_with("unix://") || host.starts_with('/') {
         "is the engine running? another socket is named with --engine unix:///PATH or DOCKER_HOST"
     } else {
-        "is the engine running and does it listen there? one with TLS needs --tls-ca, --tls-cert and --tls-key"
+        "is the engine running and does it listen there? one with TLS needs DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
     }
 }
 

@@ -1,7 +1,7 @@
 //! A service's specification as the engine wrote it, changed in place and sent back.
 //!
 //! Not by way of typed models: a field that they do not know, or spell otherwise, would be lost in the change
-//! (`Healthcheck`, of all things, is one). Over the engine's socket or plain TCP only.
+//! (`Healthcheck`, of all things, is one).
 
 use super::{Engine, EngineError};
 use serde_json::Value;
@@ -25,7 +25,12 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let found = self.raw("GET", &format!("/services/{name}"), "").await?;
         let version = found.pointer("/Version/Index").and_then(Value::as_u64).unwrap_or_default();
-        let mut spec = found.get("Spec").cloned().unwrap_or_default();
+        let unreadable = || EngineError::Refused {
+            host: self.host.clone(),
+            why: format!("its answer about service {name} can't be read"),
+        };
+        // Never send back what was not read whole.
+        let mut spec = found.get("Spec").filter(|spec| spec.is_object()).cloned().ok_or_else(unreadable)?;
         change(&mut spec);
         let path = format!("/services/{name}/update?version={version}");
         self.raw("POST", &path, &spec.to_string()).await.map(|_| ())
@@ -33,19 +38,19 @@ impl Engine {
 
     async fn raw(&self, method: &str, path: &str, body: &str) -> Result<Value, EngineError> {
         let refused = |why: String| EngineError::Refused { host: self.host.clone(), why };
-        if self.tls {
-            return Err(refused("services can't be changed over TLS yet; use a manager's socket".to_owned()));
-        }
         let request = format!(
             "{method} /{VERSION}{path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
+        let plain = self.host.strip_prefix("tcp://").or_else(|| self.host.strip_prefix("http://"));
         let talk = async {
-            match self.host.strip_prefix("tcp://").or_else(|| self.host.strip_prefix("http://")) {
-                Some(address) => talk(TcpStream::connect(address).await?, &request).await,
-                None => {
-                    talk(UnixStream::connect(self.host.trim_start_matches("unix://")).await?, &request).await
+            match (&self.secure, plain) {
+                (Some(secure), _) => talk(secure.stream().await?, &request).await,
+                (None, Some(address)) => talk(TcpStream::connect(address).await?, &request).await,
+                (None, None) => {
+                    let socket = self.host.trim_start_matches("unix://");
+                    talk(UnixStream::connect(socket).await?, &request).await
                 }
             }
         };
@@ -66,7 +71,12 @@ impl Engine {
 async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> std::io::Result<String> {
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
+    match stream.read_to_end(&mut answer).await {
+        Ok(_) => {}
+        // With TLS an engine may close without a farewell; whether the answer is whole, its form tells.
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
+        Err(error) => return Err(error),
+    }
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

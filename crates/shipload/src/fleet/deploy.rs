@@ -1,11 +1,13 @@
 //! `shipload deploy`: looks whether a stack can run here, makes its network, and hands its file to Docker.
 //!
-//! The file stays Docker's: what Docker refuses is refused here in the same words, and nothing that runs is touched.
+//! The file stays Docker's: what Docker refuses is refused here in the same words, before anything is made or touched.
+//! Images are handed over by their digests, so that all engines run the same ones, today and after a restart.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use shipload_fleet::engine::{Engine, is_pinned};
 
 use super::{At, tell};
 
@@ -20,9 +22,15 @@ pub(crate) struct Args {
     /// A file for Swarm mode
     #[arg(long, short = 'c', default_value = "deploy/stack.yaml", value_name = "FILE")]
     file: PathBuf,
-    /// The image of database and pages
+    /// The image of database and pages: NAME:TAG, NAME@sha256:... or sha256:...
     #[arg(long, env = "SHIPLOAD_IMAGE", default_value = "shipload:dev", value_name = "IMAGE")]
     image: String,
+    /// The image of the load balancer
+    #[arg(long, env = "HAPROXY_IMAGE", default_value = "haproxy:2.6", value_name = "IMAGE")]
+    balancer_image: String,
+    /// Hand over names of images as they are, not their digests
+    #[arg(long)]
+    by_name: bool,
     /// Take images as they are on the engines, without asking a registry
     #[arg(long)]
     local_images: bool,
@@ -34,20 +42,50 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     }
     let engine = args.at.connect().await?;
     let engines = engine.engines().await?;
+    let image = pin(&engine, &args.image, args.by_name).await?;
+    let balancer = pin(&engine, &args.balancer_image, args.by_name).await?;
+    let images = [("SHIPLOAD_IMAGE", &image), ("HAPROXY_IMAGE", &balancer)];
+    let local =
+        args.local_images || [&image, &balancer].into_iter().any(|image| image.starts_with("sha256:"));
+
+    // The client of Docker 23 and later can read a file without doing anything; an older one reads it below.
+    let mut read = args.at.docker()?;
+    read.envs(images).args(["stack", "config", "-c"]).arg(&args.file);
+    let read = read.output().context("cannot run docker, whose client reads stack files")?;
+    let said = String::from_utf8_lossy(&read.stderr);
+    let older = ["unknown shorthand", "unknown flag", "is not a docker command", "Usage:"];
+    if !read.status.success() && !older.iter().any(|text| said.contains(text)) {
+        bail!("Docker does not take {}: {}", args.file.display(), said.trim());
+    }
+
     engine.ensure_overlay(&args.stack).await?;
     tell(format!("{} engines are ready; network {} is there", engines.len(), args.stack));
-    let mut docker = Command::new("docker");
-    if !args.at.engine.is_empty() {
-        docker.env("DOCKER_HOST", &args.at.engine);
+    let mut deploy = args.at.docker()?;
+    deploy.envs(images).args(["stack", "deploy", "-c"]).arg(&args.file);
+    if local {
+        deploy.args(["--resolve-image", "never"]);
     }
-    docker.env("SHIPLOAD_IMAGE", &args.image).args(["stack", "deploy", "-c"]).arg(&args.file);
-    if args.local_images {
-        docker.args(["--resolve-image", "never"]);
-    }
-    let status =
-        docker.arg(&args.stack).status().context("cannot run docker, whose client reads stack files")?;
+    let status = deploy.arg(&args.stack).status().context("cannot run docker")?;
     if !status.success() {
         bail!("Docker did not take {}; what ran before runs on", args.file.display());
     }
+    tell("shipload status shows how it comes up".to_owned());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The image by its digest, unless its name is wanted or this engine does not have it.
+pub(super) async fn pin(engine: &Engine, image: &str, by_name: bool) -> Result<String> {
+    if by_name || is_pinned(image) {
+        return Ok(image.to_owned());
+    }
+    match engine.pinned(image).await? {
+        Some(pinned) => {
+            tell(format!("image {image} is {pinned}"));
+            Ok(pinned)
+        }
+        None => {
+            tell(format!("image {image} is not on this engine; each engine asks its registry for that name"));
+            Ok(image.to_owned())
+        }
+    }
 }

@@ -17,14 +17,10 @@ pub(crate) struct Args {
 
 /// Prints what was found; status 1 when something won't work.
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
-    let found = match &args.at.tls_ca {
-        // Files that are not there are told before anything is looked at.
-        Some(_) => examine(Ok(&args.at.connect().await?)).await,
-        None => {
-            let engine = Engine::connect(&args.at.engine, None).await;
-            examine(engine.as_ref()).await
-        }
-    };
+    // Files that are not there are told before anything is looked at.
+    let tls = args.at.tls()?;
+    let engine = Engine::connect(&args.at.engine, tls.as_ref()).await;
+    let found = examine(engine.as_ref()).await;
     let mut text = String::new();
     for one in &found {
         let mark = match one.verdict {

@@ -13,42 +13,76 @@ pub(crate) use services::{RolloutArgs, ScaleArgs, StatusArgs};
 pub(crate) use watch::Args as WatchArgs;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use shipload_fleet::engine::{Engine, Tls};
 
-/// Which engine is asked.
+/// Which engine is asked, said as to Docker's own client.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct At {
     /// The engine: `unix:///PATH` or `tcp://HOST:PORT` [default: the usual socket]
     #[arg(long, env = "DOCKER_HOST", default_value = "", hide_default_value = true, value_name = "ADDRESS")]
     engine: String,
-    /// The authority that signed the engine's certificate
+    /// The authority that signed the engine's certificate [default: with DOCKER_TLS_VERIFY, ca.pem in DOCKER_CERT_PATH]
     #[arg(long, requires_all = ["tls_cert", "tls_key"], value_name = "FILE")]
     tls_ca: Option<PathBuf>,
-    /// Our certificate for the engine
+    /// Our certificate for the engine [default: cert.pem there]
     #[arg(long, requires = "tls_ca", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
-    /// Its key
+    /// Its key [default: key.pem there]
     #[arg(long, requires = "tls_ca", value_name = "FILE")]
     tls_key: Option<PathBuf>,
 }
 
 impl At {
     async fn connect(&self) -> Result<Engine> {
+        let tls = self.tls()?;
+        Ok(Engine::connect(&self.engine, tls.as_ref()).await?)
+    }
+
+    /// The files for TLS: those of the flags, else those that Docker's own client would take.
+    fn tls(&self) -> Result<Option<Tls>> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let tls = match (&self.tls_ca, &self.tls_cert, &self.tls_key) {
             (Some(authority), Some(certificate), Some(key)) => {
-                for file in [authority, certificate, key] {
-                    if !file.is_file() {
-                        bail!("{} is no file", file.display());
-                    }
-                }
-                Some(Tls { authority: authority.clone(), certificate: certificate.clone(), key: key.clone() })
+                Tls { authority: authority.clone(), certificate: certificate.clone(), key: key.clone() }
             }
-            _ => None,
+            _ if variable("DOCKER_TLS_VERIFY").is_none() => return Ok(None),
+            _ => {
+                let home = || variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
+                let folder = variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(home);
+                Tls::in_folder(&folder.context("DOCKER_TLS_VERIFY is set, but not DOCKER_CERT_PATH")?)
+            }
         };
-        Ok(Engine::connect(&self.engine, tls.as_ref()).await?)
+        // A socket of this machine is used without.
+        let local =
+            self.engine.is_empty() || self.engine.starts_with("unix://") || self.engine.starts_with('/');
+        if local && self.tls_ca.is_none() {
+            return Ok(None);
+        }
+        for file in [&tls.authority, &tls.certificate, &tls.key] {
+            if !file.is_file() {
+                bail!(
+                    "{} is no file; an engine with TLS needs the authority, our certificate and its key",
+                    file.display()
+                );
+            }
+        }
+        Ok(Some(tls))
+    }
+
+    /// Docker's own client towards the same engine.
+    fn docker(&self) -> Result<Command> {
+        let mut docker = Command::new("docker");
+        if !self.engine.is_empty() {
+            docker.env("DOCKER_HOST", &self.engine);
+        }
+        if let Some(tls) = self.tls()? {
+            docker.arg("--tlsverify").arg("--tlscacert").arg(tls.authority);
+            docker.arg("--tlscert").arg(tls.certificate).arg("--tlskey").arg(tls.key);
+        }
+        Ok(docker)
     }
 }
 

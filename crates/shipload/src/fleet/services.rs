@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use shipload_fleet::{rollout, size, status as cluster_status};
 
+use super::deploy::pin;
 use super::{At, tell};
 
 /// Flags of `shipload scale`.
@@ -32,6 +33,9 @@ pub(crate) struct RolloutArgs {
     /// The new image; without, the same one again
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
+    /// Hand over the image's name as it is, not its digest
+    #[arg(long)]
+    by_name: bool,
     /// How long a step of a database may take, in seconds
     #[arg(long, default_value_t = 600, value_name = "S")]
     patience_s: u64,
@@ -56,7 +60,11 @@ pub(super) async fn scale(args: &ScaleArgs) -> Result<ExitCode> {
 pub(super) async fn rollout(args: &RolloutArgs) -> Result<ExitCode> {
     let engine = args.at.connect().await?;
     let patience = Duration::from_secs(args.patience_s);
-    rollout::run(&engine, &args.service, args.image.as_deref(), patience, &mut tell).await?;
+    let image = match &args.image {
+        Some(image) => Some(pin(&engine, image, args.by_name).await?),
+        None => None,
+    };
+    rollout::run(&engine, &args.service, image.as_deref(), patience, &mut tell).await?;
     Ok(ExitCode::SUCCESS)
 }
 
