@@ -17,9 +17,14 @@ pub(crate) fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// Where cargo puts what it builds.
+/// Where cargo puts what it builds: this very program lies there, also when a configuration of cargo's own says where.
 pub(crate) fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    if let Some(said) = std::env::var_os("CARGO_TARGET_DIR") {
+        return PathBuf::from(said);
+    }
+    let program = std::env::current_exe().ok();
+    let above = program.as_deref().and_then(Path::parent).and_then(Path::parent);
+    above.filter(|folder| folder.join("CACHEDIR.TAG").exists()).map_or_else(|| root().join("target"), Path::to_owned)
 }
 
 /// Every file that git tracks or would add, relative to the root; files that are gone are left out.

@@ -79,6 +79,14 @@ impl Docker {
         finish(self.command("docker").arg("import").args(words).stdin(stream), "docker import")
     }
 
+    /// Takes away all containers, those that ended as well, with their volumes.
+    pub(crate) fn remove_all(&self) -> Result<()> {
+        for id in self.line("ps -aq --no-trunc")?.lines() {
+            self.run(&["rm", "-f", "-v", id])?;
+        }
+        Ok(())
+    }
+
     /// Ids of running containers that match all filters.
     pub(crate) fn containers(&self, filters: &[&str]) -> Result<Vec<String>> {
         let mut words = vec!["ps", "-q", "--no-trunc"];

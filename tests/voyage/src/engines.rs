@@ -113,6 +113,11 @@ impl Engine {
         self.folder.join("docker.sock").display().to_string()
     }
 
+    /// What the engine itself wrote.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     /// Whether it has power.
     pub(crate) fn is_on(&self) -> bool {
         self.keeper.is_some()
@@ -120,6 +125,9 @@ impl Engine {
 
     /// Starts the engine; it may need a moment until it answers.
     pub(crate) fn switch_on(&mut self) -> Result<()> {
+        // What lies there would be gone after a real loss of power. An engine that finds the number of its old
+        // containerd here, which now is somebody else's, waits for that for ever.
+        remove_if_there(&self.folder.join("exec"))?;
         let folder = self.folder.display();
         let script = format!(
             "mount --bind {folder}/resolv.conf /etc/resolv.conf; hostname {}; rm -f {folder}/pid; \
@@ -189,6 +197,15 @@ pub(crate) fn become_visitor() -> Result<()> {
     let file = File::open(format!("/run/netns/{CLIENT}"))?;
     move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
     Ok(())
+}
+
+fn remove_if_there(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn space(number: usize) -> String {

@@ -92,7 +92,7 @@ fn visit(address: SocketAddr, stop: &AtomicBool) -> Result<Told> {
                 row += 1;
                 told.failed_in_a_row = told.failed_in_a_row.max(row);
                 if told.errors.len() < 3 {
-                    told.errors.push(text.chars().take(160).collect());
+                    told.errors.push(text.chars().take(90).collect());
                 }
             }
         }

@@ -7,6 +7,7 @@
 mod development;
 mod docker;
 mod engines;
+mod evidence;
 mod fleet;
 mod http;
 mod images;
@@ -45,6 +46,9 @@ struct Args {
     /// Only the parts whose name contains this text: development, limits, watch, production
     #[arg(long)]
     only: Option<String>,
+    /// Where logs of all containers and answers of all nodes are kept when a step fails
+    #[arg(long, default_value = "/tmp/shipload-voyage-failed")]
+    evidence: PathBuf,
     /// Leave engines running when a step fails, to look at them; ends with Enter
     #[arg(long)]
     hold: bool,
@@ -84,6 +88,9 @@ fn run(args: &Args, table: &mut Table) -> Result<()> {
         }
         Ok(())
     })();
+    if let Err(error) = &result {
+        evidence::keep(&engines, &format!("{error:#}"), &args.evidence)?;
+    }
     if let Err(error) = &result
         && args.hold
     {

@@ -35,6 +35,7 @@ impl Table {
             Ok((_, found)) => (true, found.clone()),
             Err(error) => (false, format!("{error:#}")),
         };
+        let found = found.split_whitespace().collect::<Vec<_>>().join(" ");
         let mark = if held { "ok" } else { "FAILED" };
         println!("[{mark}] {number} {name}: {found} ({took_ms} ms)");
         self.rows.push(Row { number, name, held, took_ms, found });
@@ -48,10 +49,10 @@ impl Table {
 
     /// Prints all rows.
     pub(crate) fn print(&self) {
-        println!("\n{:<4} {:<34} {:<7} {:>8}  found", "row", "step", "result", "ms");
+        println!("\n{:<4} {:<46} {:<7} {:>8}  found", "row", "step", "result", "ms");
         for row in &self.rows {
             let result = if row.held { "holds" } else { "FAILED" };
-            println!("{:<4} {:<34} {result:<7} {:>8}  {}", row.number, row.name, row.took_ms, row.found);
+            println!("{:<4} {:<46} {result:<7} {:>8}  {}", row.number, row.name, row.took_ms, row.found);
         }
         let held = self.rows.iter().filter(|row| row.held).count();
         println!("\nrows: {held} passed, {} failed", self.rows.len() - held);

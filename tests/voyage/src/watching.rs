@@ -33,9 +33,7 @@ pub(crate) fn run(engines: &mut Engines, table: &mut Table) -> Result<()> {
     moves(&docker, balancer, table)?;
     introduce(engines, table)?;
     restart(engines, balancer, table)?;
-    for container in docker.containers(&[])? {
-        docker.run(&["rm", "-f", "-v", &container])?;
-    }
+    docker.remove_all()?;
     docker.line("network rm shop").map(|_| ())
 }
 
