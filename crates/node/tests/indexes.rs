@@ -349,6 +349,8 @@ enum Act {
     Truncate,
     Maintain,
     Recreate,
+    /// The node ends and starts again with what lies on its disk.
+    Restart,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -364,6 +366,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Truncate),
         2 => Just(Act::Maintain),
         1 => Just(Act::Recreate),
+        1 => Just(Act::Restart),
     ]
 }
 
@@ -403,6 +406,15 @@ fn run(engine: &mut Engine, act: &Act) {
         Act::Recreate => {
             engine.info("sindex-delete:namespace=test;indexname=il");
             create(engine, "il", INDEXES[2].1);
+        }
+        Act::Restart => {
+            let known = engine.info("sindex-list:namespace=test;b64=true");
+            engine.restart();
+            for (name, rest) in
+                INDEXES.iter().filter(|(name, _)| known.contains(&format!("indexname={name}:")))
+            {
+                create(engine, name, rest);
+            }
         }
     }
 }
@@ -444,7 +456,7 @@ proptest! {
         acts in prop::collection::vec(act(), 1..120),
         late in any::<bool>(),
     ) {
-        let mut engine = Engine::new();
+        let mut engine = Engine::on_disk();
         let (before, after) = acts.split_at(if late { acts.len() / 2 } else { 0 });
         before.iter().for_each(|act| run(&mut engine, act));
         INDEXES.iter().for_each(|(name, rest)| create(&mut engine, name, rest));

@@ -72,6 +72,7 @@ impl Host {
         namespace.keys.put(NamespaceKey::ReplicationFactor, &settings.copies.to_string())?;
         let policy = if settings.latest_wins { "last-update-time" } else { "generation" };
         namespace.keys.put(NamespaceKey::ConflictResolutionPolicy, policy)?;
+        namespace.keys.put(NamespaceKey::NsupPeriod, "1")?;
         let node = Node::new(config, Identity { node_id: id.0, cluster_key: 1 })?;
         let woken = Arc::new(AtomicBool::new(false));
         let flags = [Arc::clone(&woken), Arc::clone(&woken)];

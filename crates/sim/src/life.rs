@@ -123,6 +123,10 @@ fn peace(world: &mut World) -> u64 {
     world.settle(REST_MS);
     if world.violations.is_empty() {
         world.check_rest();
+        // Where clocks don't agree, a record of a fast one is younger than the truncate.
+        if world.settings.skew_ms == 0 && world.violations.is_empty() && world.draw.chance(300) {
+            world.truncate_registers();
+        }
         world.wake_clients();
     }
     took_ms

@@ -1,13 +1,17 @@
 //! What clients do with registers, and what they make of answers; and what registers must be at rest.
 
-use crate::client::Waiting;
+use crate::client::{Waiting, is_refusal};
+use crate::host::Host;
 use crate::ledger::Fate;
-use crate::registers::{self, REGISTERS, number_of_image};
+use crate::registers::{self, REGISTERS, Told, number_of_image};
 use crate::traffic::REST_US;
 use crate::world::World;
 use shipload_cluster::NodeId;
 use shipload_store::STRIPE_COUNT;
+use shipload_wire::code::ResultCode;
 
+/// A truncate has reached all nodes, and what it kills is swept, after so long, milliseconds.
+const TRUNCATED_MS: u64 = 4_000;
 /// Registers of one batch.
 const ROWS: u64 = 3;
 
@@ -32,14 +36,15 @@ impl World {
             let waiting = Waiting::Register { register: first, sent_us: self.now_us, strict: !self.diverged };
             return self.send(client, to, waiting, registers::read(first));
         }
+        let fades = chosen.len() == 1 && self.draw.chance(200);
         let mut writes = Vec::new();
         for register in chosen {
             let value = if self.draw.chance(300) { None } else { Some(self.draw.below(1 << 40)) };
-            self.registers[register].begin(value);
+            self.registers[register].begin(value, fades && value.is_some());
             writes.push((register, value));
         }
         let frame = match writes.as_slice() {
-            [(register, value)] => registers::write(*register, *value),
+            [(register, value)] => registers::write(*register, *value, fades),
             _ => registers::write_many(&writes),
         };
         self.send(client, to, Waiting::Registers { first, count: writes.len() }, frame);
@@ -47,8 +52,20 @@ impl World {
 
     pub(crate) fn end_registers(&mut self, first: usize, count: usize, frames: Option<&[u8]>) {
         let step = self.clients.len().max(1);
-        let fates = registers::fates(frames, count, self.now_us);
-        for (register, fate) in (first..REGISTERS).step_by(step).zip(fates) {
+        let told = registers::told(frames, count);
+        for (register, told) in (first..REGISTERS).step_by(step).zip(told) {
+            let fate = match told {
+                Told::Code(Some(ResultCode::Ok | ResultCode::NotFound)) => {
+                    Fate::Acknowledged { at_us: self.now_us, generation: 0 }
+                }
+                Told::Code(Some(code)) if is_refusal(code) => Fate::Refused,
+                Told::Nobody => Fate::Refused,
+                Told::Code(Some(ResultCode::Timeout)) | Told::Nothing => Fate::Doubtful,
+                Told::Code(code) => {
+                    self.violate(&format!("a write of register {register} ended with {code:?}"));
+                    Fate::Doubtful
+                }
+            };
             self.registers[register].end(fate);
             match fate {
                 Fate::Acknowledged { .. } => self.figures.branch("register written"),
@@ -92,10 +109,7 @@ impl World {
                 None => None,
             };
             match self.registers[register].check(held, u64::MAX, self.diverged) {
-                Ok(()) => {
-                    self.registers[register].base = held;
-                    self.registers[register].steps.clear();
-                }
+                Ok(()) => self.registers[register].settle(held),
                 Err(what) => wrong.push(format!("at rest: register {register}: {what}")),
             }
         }
@@ -103,5 +117,25 @@ impl World {
         for host in self.hosts.values() {
             (0..STRIPE_COUNT).for_each(|stripe| host.namespace().assert_indexes(stripe));
         }
+    }
+
+    /// Nobody writes and all nodes agree: all registers are truncated, and must never come back.
+    pub(crate) fn truncate_registers(&mut self) {
+        let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
+        let Some(node) = self.draw.pick(&nodes) else { return };
+        self.figures.fault("all registers truncated");
+        self.info(node, &registers::truncate_command());
+        self.run_ms(TRUNCATED_MS);
+        let mut wrong = Vec::new();
+        for register in 0..REGISTERS {
+            let name = registers::digest(register);
+            let holds = |host: &&Host| host.node.held_image(host.namespace(), &name).is_some();
+            let holder = self.hosts.values().find(holds);
+            wrong.extend(
+                holder.map(|host| format!("register {register} was truncated, and {} has it", host.id)),
+            );
+            self.registers[register].settle(None);
+        }
+        wrong.iter().for_each(|what| self.violate(what));
     }
 }

@@ -6,13 +6,18 @@
     reason = "each test uses a part of it and must stop when it can't go on"
 )]
 
+mod disk;
+
+use disk::MemoryDisk;
 use shipload_node::config::{Config, NamespaceKey};
 use shipload_node::{Executed, Identity, Maintained, Node, Now, Peer, QueryJob, Step, Worker};
+use shipload_store::{Disk, LoadReport, Owner, Volume};
 use shipload_value::Digest;
 use shipload_wire::bits::{info1, info2, op};
 use shipload_wire::message::Header;
 use shipload_wire::request::{self, Key};
 use shipload_wire::{Cut, Limits, Op, Response, frame, response};
+use std::sync::Arc;
 
 /// A fixed moment in 2026.
 pub(crate) const START: Now = Now { unix_ns: 1_790_000_000_000_000_000, mono_ns: 5_000_000_000 };
@@ -22,6 +27,8 @@ pub(crate) struct Engine {
     pub(crate) node: Node,
     pub(crate) worker: Worker,
     pub(crate) now: Now,
+    /// What survives the node; nothing of a namespace in memory does.
+    disk: Option<MemoryDisk>,
 }
 
 /// One message of an answer, copied.
@@ -58,15 +65,29 @@ impl Answer {
 impl Engine {
     /// A node with the namespace `test`, an expiry period of 120 s, and these settings.
     pub(crate) fn with(settings: &[(NamespaceKey, &str)]) -> Engine {
-        let mut config = Config::new();
-        let namespace = config.add_namespace("test").unwrap();
-        namespace.keys.put(NamespaceKey::NsupPeriod, "120").unwrap();
-        for (key, text) in settings {
-            namespace.keys.put(*key, text).unwrap();
-        }
-        let node = Node::new(config, Identity { node_id: 0xA1, cluster_key: 0xC1 }).unwrap();
+        let node = fresh(settings);
         let worker = node.worker();
-        Engine { node, worker, now: START }
+        Engine { node, worker, now: START, disk: None }
+    }
+
+    /// A node whose records also lie on a disk.
+    pub(crate) fn on_disk() -> Engine {
+        let disk = MemoryDisk::default();
+        let node = fresh(&[]);
+        Volume::format(&disks(&disk), [7; 16], &owner()).unwrap();
+        load(&node, &disk);
+        let worker = node.worker();
+        Engine { node, worker, now: START, disk: Some(disk) }
+    }
+
+    /// Ends the node and starts it again with what lies on its disk. Indexes are to be defined again: definitions
+    /// are told by whoever keeps the cluster's metadata.
+    pub(crate) fn restart(&mut self) {
+        self.node.namespaces()[0].flush().unwrap();
+        let node = fresh(&[]);
+        load(&node, self.disk.as_ref().expect("a node on a disk"));
+        self.worker = node.worker();
+        self.node = node;
     }
 
     pub(crate) fn new() -> Engine {
@@ -183,6 +204,38 @@ impl Engine {
             }
         }
     }
+}
+
+/// A node that has nothing yet.
+fn fresh(settings: &[(NamespaceKey, &str)]) -> Node {
+    let mut config = Config::new();
+    let namespace = config.add_namespace("test").unwrap();
+    namespace.keys.put(NamespaceKey::NsupPeriod, "120").unwrap();
+    for (key, text) in settings {
+        namespace.keys.put(*key, text).unwrap();
+    }
+    Node::new(config, Identity { node_id: 0xA1, cluster_key: 0xC1 }).unwrap()
+}
+
+fn owner() -> Owner {
+    Owner { namespace: "test".to_owned(), cluster: String::new() }
+}
+
+fn disks(disk: &MemoryDisk) -> Vec<Box<dyn Disk>> {
+    vec![Box::new(disk.clone())]
+}
+
+/// Gives the node's namespace what lies on a disk.
+fn load(node: &Node, disk: &MemoryDisk) {
+    let namespace = &node.namespaces()[0];
+    let volume = Volume::open(disks(disk), &owner(), 1).unwrap();
+    let slots = volume.slot_counts().to_vec();
+    namespace.attach(Arc::new(volume)).unwrap();
+    let mut report = LoadReport::default();
+    for (device, count) in (0_u16..).zip(slots) {
+        report.merge(namespace.load(device, 0..count).unwrap());
+    }
+    namespace.finish_load(&mut report);
 }
 
 /// A header of a plain write that never expires.
