@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 24] = [
+const STEPS: [Step; 25] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -47,14 +47,15 @@ const STEPS: [Step; 24] = [
         name: "conform 3 nodes",
         words: &["xtask", "conform", "--nodes", "3", "src::cluster", "client", "src::scan", "src::query"],
     },
-    Step { name: "sim", words: &["xtask", "sim", "--seeds", "200"] },
+    Step { name: "sim", words: &["xtask", "sim", "--seeds", "500"] },
+    Step { name: "sim canaries", words: &["xtask", "sim", "canaries"] },
     Step { name: "drills", words: &["xtask", "drill"] },
     Step { name: "manifests", words: &["xtask", "manifests"] },
     Step { name: "web rest", words: &["xtask", "web", "--only", "rest"] },
     Step { name: "web live", words: &["xtask", "web", "--only", "live"] },
     Step { name: "web console", words: &["xtask", "web", "--only", "console"] },
     Step { name: "web schema", words: &["xtask", "web", "--only", "schema", "--seconds", "30"] },
-    Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "60"] },
+    Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "20"] },
     Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
     Step { name: "bench records", words: &["xtask", "bench", "records", "--seconds", "3", "--rounds", "2"] },
     Step {

@@ -1,7 +1,8 @@
 //! Which tests are known not to pass, and why.
 //!
 //! The file has sections. `[not yet: reason]` names tests that fail today; `[varies: reason]` tests whose
-//! result says nothing about the node, such as a race against the clock; `[skips: reason]` tests that pass without
+//! result says nothing about the node, such as a race against the clock (`[varies on several nodes: reason]` only
+//! in a cluster); `[skips: reason]` tests that pass without
 //! testing anything and don't say so themselves; `[alone: reason]` tests that must not run beside others, whatever
 //! their result; `[as VERSION: reason]` tests that get to see a node that announces this server version. Below stands one test a line; a `*` at the end stands for all tests with that beginning. The longest
 //! name that fits decides.
@@ -39,6 +40,8 @@ struct Entry {
 enum Kind {
     NotYet,
     Varies,
+    /// Varies where several nodes are one cluster; nothing special on one.
+    VariesOnSeveral,
     Skips,
 }
 
@@ -102,6 +105,12 @@ impl Expectations {
         Ok(Self { entries, alone, announced })
     }
 
+    /// The same for a cluster of so many nodes.
+    pub(crate) fn on(mut self, nodes: u8) -> Self {
+        self.entries.retain(|entry| nodes > 1 || entry.kind != Kind::VariesOnSeveral);
+        self
+    }
+
     /// The version that the node must announce to a test, when it is not its own.
     pub(crate) fn announced(&self, test: &str) -> Option<&str> {
         self.announced_entry(test).map(|entry| entry.version.as_str())
@@ -123,7 +132,7 @@ impl Expectations {
         let known = entry.map(|entry| (entry.kind, entry.reason.as_str()));
         match (ran.outcome, known) {
             (Outcome::Ignored, _) => Verdict::LeftOut("the suite runs it only on demand"),
-            (_, Some((Kind::Varies, reason))) => Verdict::Varies(reason),
+            (_, Some((Kind::Varies | Kind::VariesOnSeveral, reason))) => Verdict::Varies(reason),
             (Outcome::Skipped, Some((Kind::Skips, reason))) => Verdict::LeftOut(reason),
             (Outcome::Skipped, None) => Verdict::LeftOut(&ran.printed),
             (Outcome::Passed | Outcome::PassedAlone, Some((Kind::Skips, reason))) => Verdict::LeftOut(reason),
@@ -152,12 +161,14 @@ fn read_head(head: &str) -> Result<(Section, String)> {
     let section = match what {
         "not yet" => Section::Known(Kind::NotYet),
         "varies" => Section::Known(Kind::Varies),
+        "varies on several nodes" => Section::Known(Kind::VariesOnSeveral),
         "skips" => Section::Known(Kind::Skips),
         "alone" => Section::Alone,
         _ => match what.strip_prefix("as ") {
             Some(version) => Section::As(version.trim().to_owned()),
             None => bail!(
-                "a section is `[not yet: ...]`, `[varies: ...]`, `[skips: ...]`, `[alone: ...]` or `[as VERSION: ...]`"
+                "a section is `[not yet: ...]`, `[varies: ...]`, `[varies on several nodes: ...]`, `[skips: ...]`, \
+                 `[alone: ...]` or `[as VERSION: ...]`"
             ),
         },
     };
@@ -190,8 +201,18 @@ mod tests {
             test: Test::named(name),
             node: SocketAddr::from(([127, 0, 0, 1], 1)),
             outcome,
+            took: std::time::Duration::ZERO,
             printed: printed.to_owned(),
         }
+    }
+
+    #[test]
+    fn what_varies_on_several_nodes_must_pass_on_one() {
+        let read = || Expectations::read("[varies on several nodes: parallel]\na::b\n").unwrap();
+        let (one, three) = (read().on(1), read().on(3));
+        let failed = ran("a::b", Outcome::Failed);
+        assert_eq!(one.judge(&failed), Verdict::Unexpected);
+        assert_eq!(three.judge(&failed), Verdict::Varies("parallel"));
     }
 
     #[test]

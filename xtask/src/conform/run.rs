@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -46,6 +46,8 @@ pub(crate) struct Ran {
     /// The node that it saw.
     pub(crate) node: SocketAddr,
     pub(crate) outcome: Outcome,
+    /// How long it ran; of several runs the last.
+    pub(crate) took: Duration,
     /// The last lines of what it printed when it failed; when it skipped itself, the line that says why.
     pub(crate) printed: String,
 }
@@ -92,7 +94,9 @@ pub(crate) fn again(failed: Ran, timeout: Duration) -> Result<Ran> {
 }
 
 fn one(test: &Test, node: SocketAddr, timeout: Duration) -> Result<Ran> {
-    let ran = |outcome, printed| Ok(Ran { test: test.clone(), node, outcome, printed });
+    let began = Instant::now();
+    let ran =
+        |outcome, printed| Ok(Ran { test: test.clone(), node, outcome, took: began.elapsed(), printed });
     if test.ignored {
         return ran(Outcome::Ignored, String::new());
     }
@@ -166,7 +170,8 @@ mod tests {
         assert!(status.success());
         let test = Test { binary: program, directory: PathBuf::from("/"), ..Test::named("a") };
         let node = SocketAddr::from(([127, 0, 0, 1], 1));
-        Ran { test, node, outcome: Outcome::Failed, printed: "the first time".to_owned() }
+        let (outcome, took) = (Outcome::Failed, Duration::ZERO);
+        Ran { test, node, outcome, took, printed: "the first time".to_owned() }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -20,6 +21,8 @@ struct Counts<'a> {
     not_yet: usize,
     varies: usize,
     left_out: usize,
+    /// Time of all its tests together; they ran beside others.
+    took: Duration,
     /// Why, each with the number of tests that it holds for.
     reasons: BTreeMap<&'a str, usize>,
     /// Names of tests that fail without a reason.
@@ -30,6 +33,7 @@ struct Counts<'a> {
 
 impl<'a> Counts<'a> {
     fn add(&mut self, ran: &'a Ran, verdict: Verdict<'a>) {
+        self.took += ran.took;
         match verdict {
             Verdict::Passed | Verdict::PassesNow(_) => self.passed += 1,
             Verdict::PassedAs(reason) => {
@@ -91,22 +95,22 @@ fn file(test: &str) -> &str {
 pub(crate) fn text(judged: &[(&Ran, Verdict<'_>)]) -> String {
     let files = by_file(judged);
     let mut out = format!("{:<40}", "file");
-    let line = |out: &mut String, numbers: [usize; 5]| {
+    let line = |out: &mut String, numbers: [usize; 5], took: Duration| {
         for number in numbers {
             let _ = write!(out, "{number:>9}");
         }
-        out.push('\n');
+        let _ = writeln!(out, "{:>9.1}", took.as_secs_f64());
     };
     for head in HEADS {
         let _ = write!(out, "{head:>9}");
     }
-    out.push('\n');
+    out.push_str("  seconds\n");
     for (file, counts) in &files {
         let _ = write!(out, "{file:<40}");
-        line(&mut out, counts.numbers());
+        line(&mut out, counts.numbers(), counts.took);
     }
     let _ = write!(out, "{:<40}", "all");
-    line(&mut out, Counts::sum(&files));
+    line(&mut out, Counts::sum(&files), files.values().map(|counts| counts.took).sum());
     out
 }
 
@@ -154,6 +158,7 @@ mod tests {
             test: Test::named(name),
             node: SocketAddr::from(([127, 0, 0, 1], 1)),
             outcome: Outcome::Passed,
+            took: Duration::from_secs(1),
             printed: String::new(),
         }
     }
