@@ -1,9 +1,9 @@
 //! Several servers that find each other by a seed, and serve as one.
 
-use crate::client::{Client, config, digest, eventually, get, put, server_with};
+use crate::client::{Client, config, digest, eventually, get, put, scan, server_with};
 use shipload_node::config::NetworkKey;
 use shipload_server::{Running, Tuning};
-use shipload_wire::ResultCode;
+use shipload_wire::{ResultCode, response};
 
 const RECORDS: u64 = 200;
 
@@ -58,4 +58,43 @@ fn a_server_whose_seed_is_nobody_serves_alone_after_a_while() {
     let mut client = Client::to(&server);
     client.send(&put(1, b"value"));
     assert_eq!(client.result(), ResultCode::Ok);
+}
+
+/// Records that a server answers when it is asked for all partitions, and how many partitions it refuses.
+fn scanned(server: &Running) -> (usize, usize) {
+    let mut client = Client::to(server);
+    client.send(&scan(0));
+    let (mut records, mut refused) = (0, 0);
+    loop {
+        let (_, body) = client.frame();
+        for message in response::messages(&body) {
+            let message = message.expect("well formed");
+            if message.is_last() {
+                assert_eq!(message.result(), Some(ResultCode::Ok));
+                return (records, refused);
+            }
+            if message.is_partition_done() {
+                assert_eq!(message.result(), Some(ResultCode::Unavailable));
+                refused += 1;
+            } else {
+                records += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_query_is_answered_from_every_full_copy() {
+    let first = server_with(config(), Tuning::default());
+    let (second, third) = (joined_to(&first), joined_to(&first));
+    eventually_of_size(&[&first, &second, &third], 3);
+    let mut client = Client::to(&first);
+    for number in 0..RECORDS {
+        client.send(&put(number, &digest(number)));
+        assert_eq!(client.result(), ResultCode::Ok);
+    }
+    // Two copies of everything: all three together answer each record twice, and refuse each partition once.
+    let of_each = [&first, &second, &third].map(scanned);
+    let sum = of_each.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    assert_eq!(sum, (2 * usize::try_from(RECORDS).expect("small"), 4096), "{of_each:?}");
 }
