@@ -28,6 +28,8 @@ pub enum Purpose {
     Info,
     /// Health, metrics.
     Http,
+    /// PostgreSQL's clients.
+    Pg,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
             Purpose::Heartbeat => "heartbeat",
             Purpose::Info => "info",
             Purpose::Http => "http",
+            Purpose::Pg => "pg",
         }
     }
 
@@ -54,6 +57,7 @@ impl Purpose {
             Purpose::Heartbeat => "--heartbeat-port",
             Purpose::Info => "--info-port",
             Purpose::Http => "--http-port",
+            Purpose::Pg => "--pg-port",
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// `--address`: an IP address, an interface, `localhost` or `any`; several add up.
     pub addresses: Vec<String>,
-    /// `--port`, `--fabric-port`, `--heartbeat-port`, `--info-port`, `--http-port`.
+    /// `--port`, `--fabric-port`, `--heartbeat-port`, `--info-port`, `--http-port`, `--pg-port`.
     pub ports: Ports,
     /// `--seed HOST[:PORT]`: where other nodes may be; several add up, also in one text with commas or blanks.
     pub seeds: Vec<String>,
@@ -42,6 +42,8 @@ pub struct Options {
     pub settings: Vec<String>,
     /// `--data`: where the node keeps its id and the records of namespaces without files of their own.
     pub data: Option<PathBuf>,
+    /// `--sql-files`: the folder that the statement COPY may read and write.
+    pub sql_files: Option<PathBuf>,
     /// `--service-threads`.
     pub service_threads: Option<u64>,
     /// `--log-level`: a level, or directives of `tracing`'s filter.
@@ -65,6 +67,8 @@ pub struct Ports {
     pub info: Option<u16>,
     /// `--http-port`.
     pub http: Option<u16>,
+    /// `--pg-port`.
+    pub pg: Option<u16>,
 }
 
 /// A configuration that can't be used.

@@ -114,6 +114,7 @@ impl Overlay<'_> {
             ("--heartbeat-port", NetworkKey::HeartbeatPort, ports.heartbeat),
             ("--info-port", NetworkKey::InfoPort, ports.info),
             ("--http-port", NetworkKey::HttpPort, ports.http),
+            ("--pg-port", NetworkKey::PgPort, ports.pg),
         ];
         for (origin, key, port) in chosen {
             if let Some(port) = port {
@@ -123,6 +124,10 @@ impl Overlay<'_> {
         if let Some(data) = &options.data {
             let put = self.config.service.put(ServiceKey::DataDirectory, &data.display().to_string());
             put.map_err(|error| flag("--data", error))?;
+        }
+        if let Some(folder) = &options.sql_files {
+            let put = self.config.service.put(ServiceKey::SqlFiles, &folder.display().to_string());
+            put.map_err(|error| flag("--sql-files", error))?;
         }
         if let Some(threads) = options.service_threads {
             let put = self.config.service.put(ServiceKey::ServiceThreads, &threads.to_string());

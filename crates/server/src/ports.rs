@@ -7,6 +7,7 @@ use crate::running::StartError;
 use crate::service::Door;
 use shipload_node::Listen;
 use shipload_node::config::{NetworkKey, Values};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use thiserror::Error;
 
@@ -40,6 +41,8 @@ pub struct Bound {
     pub info: Option<SocketAddr>,
     /// Health and metrics.
     pub http: Option<SocketAddr>,
+    /// PostgreSQL's clients, in a program with SQL.
+    pub pg: Option<SocketAddr>,
     /// Every open address with what it is for.
     pub all: Vec<(Purpose, SocketAddr)>,
 }
@@ -52,6 +55,7 @@ pub(crate) struct Opened {
     pub(crate) doors: Vec<Vec<Door>>,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) http: Vec<TcpListener>,
+    pub(crate) pg: Vec<TcpListener>,
 }
 
 /// Opens everything that the configuration wants.
@@ -72,6 +76,7 @@ pub(crate) fn open(
     opener.hand_to_first(info, Door::info)?;
     let http = opener.one(Purpose::Http, NetworkKey::HttpAddress, NetworkKey::HttpPort, any_port)?;
     let http_bound = addresses_of(&http)?;
+    let pg = if cfg!(feature = "sql") { opener.pg()? } else { Vec::new() };
     let first = service.first().copied().ok_or_else(|| UnknownAddress {
         purpose: Purpose::Service,
         word: network.text(NetworkKey::ServiceAddress),
@@ -92,9 +97,10 @@ pub(crate) fn open(
         heartbeat: heartbeat.addresses().first().copied(),
         info,
         http: http_first,
+        pg: addresses_of(&pg)?.first().copied(),
         all: opener.all,
     };
-    Ok(Opened { bound, listen, doors: opener.doors, heartbeat, http })
+    Ok(Opened { bound, listen, doors: opener.doors, heartbeat, http, pg })
 }
 
 struct Opener<'a> {
@@ -149,6 +155,21 @@ impl Opener<'_> {
         match self.port(port) {
             0 if !any_port => Ok(Vec::new()),
             port => self.at(purpose, addresses, port),
+        }
+    }
+
+    /// The port for PostgreSQL's clients. A PostgreSQL that has its usual port is no reason not to start.
+    fn pg(&mut self) -> Result<Vec<TcpListener>, StartError> {
+        match self.one(Purpose::Pg, NetworkKey::PgAddress, NetworkKey::PgPort, false) {
+            Err(StartError::Listen(error))
+                if error.error.kind() == ErrorKind::AddrInUse
+                    && !self.network.is_given(NetworkKey::PgPort) =>
+            {
+                self.all.retain(|(purpose, _)| *purpose != Purpose::Pg);
+                tracing::warn!("{error}; PostgreSQL's clients are not served");
+                Ok(Vec::new())
+            }
+            opened => opened,
         }
     }
 

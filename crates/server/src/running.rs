@@ -76,7 +76,7 @@ impl Launch {
         share_memory(&self.config);
         let storage = Storage::open(&self.config)?;
         let threads = thread_count(&self.config);
-        let Opened { bound, listen, doors, heartbeat, http } =
+        let Opened { bound, listen, doors, heartbeat, http, pg } =
             open(&self.config.network, threads, self.any_port)?;
         let node_id = match storage.directory() {
             Some(directory) => {
@@ -114,6 +114,7 @@ impl Launch {
             control: Some(control),
             keeper,
             http_stop: None,
+            sql: None,
             storage,
             described: false,
             threads: Vec::new(),
@@ -125,7 +126,9 @@ impl Launch {
         running.spawn_maintenance()?;
         running.spawn_flush()?;
         running.spawn_keeper()?;
-        running.spawn_http(http)?;
+        let sql = http::Sql::start(&shared, &crew, &running.bound, pg)?;
+        running.spawn_http(http, &sql)?;
+        running.sql = Some(sql);
         Ok(running)
     }
 }
@@ -147,6 +150,7 @@ pub struct Running {
     control: Option<ControlThread>,
     keeper: Option<Arc<Keeper>>,
     http_stop: Option<oneshot::Sender<()>>,
+    sql: Option<http::Sql>,
     storage: Storage,
     described: bool,
     threads: Vec<JoinHandle<()>>,
@@ -224,6 +228,7 @@ impl Running {
         self.crew.wake_all();
         self.bell.ring();
         drop(self.http_stop.take());
+        drop(self.sql.take());
         for thread in self.threads.drain(..) {
             // A thread that panicked has told so; the others still end in order.
             let _ = thread.join();
@@ -284,14 +289,19 @@ impl Running {
         })
     }
 
-    fn spawn_http(&mut self, listeners: Vec<std::net::TcpListener>) -> Result<(), StartError> {
+    fn spawn_http(
+        &mut self,
+        listeners: Vec<std::net::TcpListener>,
+        sql: &http::Sql,
+    ) -> Result<(), StartError> {
         if listeners.is_empty() {
             return Ok(());
         }
         let (sender, receiver) = oneshot::channel();
         self.http_stop = Some(sender);
         let (shared, crew) = (Arc::clone(&self.shared), Arc::clone(&self.crew));
-        self.spawn("http".to_owned(), move || http::run(shared, crew, listeners, receiver))
+        let more = sql.paths();
+        self.spawn("http".to_owned(), move || http::run(shared, crew, more, listeners, receiver))
     }
 }
 

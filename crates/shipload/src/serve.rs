@@ -50,6 +50,14 @@ pub(crate) struct Args {
     /// Port for health and metrics over HTTP, 0 for none [default: 4200]
     #[arg(long, env = "SHIPLOAD_HTTP_PORT", value_name = "PORT")]
     http_port: Option<u16>,
+    /// Port for PostgreSQL's clients, 0 for none [default: 5432]
+    #[cfg(feature = "sql")]
+    #[arg(long, env = "SHIPLOAD_PG_PORT", value_name = "PORT")]
+    pg_port: Option<u16>,
+    /// Folder that the statement COPY may read and write; without it, none
+    #[cfg(feature = "sql")]
+    #[arg(long, env = "SHIPLOAD_SQL_FILES", value_name = "DIR")]
+    sql_files: Option<PathBuf>,
     /// Where another node may be: name or address; may be given several times, with commas or blanks between them in
     /// the variable. A name stands for all its addresses and is looked up again and again [port: as --heartbeat-port]
     #[arg(long, env = "SHIPLOAD_SEED", value_name = "HOST:PORT")]
@@ -120,12 +128,20 @@ fn options(args: &Args) -> Options {
             heartbeat: args.heartbeat_port,
             info: args.info_port,
             http: args.http_port,
+            #[cfg(feature = "sql")]
+            pg: args.pg_port,
+            #[cfg(not(feature = "sql"))]
+            pg: None,
         },
         seeds: args.seed.clone(),
         namespaces: args.namespace.clone(),
         settings: args.set.clone(),
         // An empty variable means what no variable means.
         data: args.data.clone().filter(|data| !data.is_empty()).map(PathBuf::from),
+        #[cfg(feature = "sql")]
+        sql_files: args.sql_files.clone(),
+        #[cfg(not(feature = "sql"))]
+        sql_files: None,
         service_threads: args.service_threads,
         log_level: args.log_level.clone(),
         log_format: match args.log_format {

@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let records = Records::new(Arc::new(Tcp::new(node.clone())));
-        let identity = Identity { http: http.clone(), pg_port: 0 };
+        let identity = Identity { http: http.clone(), ..Identity::default() };
         #[cfg(feature = "engine")]
         let engine = Some(shipload_sql::engine::start()?);
         #[cfg(not(feature = "engine"))]

@@ -48,6 +48,7 @@ kinds! {
     ColumnName 4008 "InvalidColumnNameException" "42602" "A name that no column may have.";
     Unauthorized 4010 "UnauthorizedException" "28000" "Who this is has not been shown.";
     ReadOnlyTable 4033 "OperationOnInaccessibleRelationException" "0A000" "A relation that is only read.";
+    UnknownCursor 4040 "SQLActionException" "34000" "No such cursor.";
     UnknownRelation 4041 "RelationUnknown" "42P01" "No such relation.";
     UnknownColumn 4043 "ColumnUnknownException" "42703" "No such column.";
     UnknownType 4044 "UnknownType" "42704" "No such type.";

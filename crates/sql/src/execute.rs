@@ -1,7 +1,11 @@
 //! Statements, run.
 
+mod bulk;
+pub mod copy;
+mod cursor;
 mod ddl;
 mod definition;
+mod describe;
 pub mod eval;
 mod functions;
 mod insert;

@@ -3,6 +3,7 @@
 //! Everything that the stock parser knows is left to it. What it lacks is parsed here on the same tokens.
 
 pub mod ddl;
+mod move_rows;
 mod parse;
 pub mod statement;
 pub mod title;
@@ -11,7 +12,7 @@ pub mod tokens;
 pub use parse::{parse, parse_expr};
 pub use statement::{Parsed, Statement};
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Value as AstValue};
+use sqlparser::ast::{Expr, Function, Ident, ObjectName, ObjectNamePart, Value as AstValue};
 
 /// A name as the catalogue knows it: lower case unless it was quoted.
 #[must_use]
@@ -32,6 +33,13 @@ pub fn parts_of(name: &ObjectName) -> Vec<String> {
             ObjectNamePart::Function(function) => name_of(&function.name),
         })
         .collect()
+}
+
+/// A function's name, lower case, without a schema.
+#[must_use]
+pub fn function_name(function: &Function) -> String {
+    let last = function.name.0.last().map(ToString::to_string).unwrap_or_default();
+    last.replace('"', "").to_lowercase()
 }
 
 /// A column with a path into it, as in `o['a']['b']`; none for another expression. A table's name before it is left out.

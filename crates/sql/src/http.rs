@@ -11,8 +11,9 @@ use crate::execute::Sql;
 use crate::session::Session;
 use axum::Router;
 use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Uri};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use axum::serve::IncomingStream;
@@ -20,7 +21,9 @@ use axum::{Extension, body::Bytes};
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 /// Largest body of a request, in bytes, packed and unpacked.
 const BODY_MAX: usize = 100 << 20;
@@ -57,6 +60,39 @@ pub fn router(sql: Arc<Sql>) -> Router {
         .route("/admin", get(|| async { Redirect::temporary("/") }))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(sql)
+}
+
+/// The paths that a node's web door serves beside its own. Statements run on `runtime`, and end when their client goes.
+pub fn paths(sql: Arc<Sql>, runtime: Handle) -> Router {
+    let elsewhere = move |request: Request, next: Next| {
+        let runtime = runtime.clone();
+        async move {
+            let mut task = Elsewhere(runtime.spawn(next.run(request)));
+            (&mut task.0).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+    };
+    Router::new()
+        .route("/_sql", any(statement))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn(elsewhere))
+        .with_state(sql)
+}
+
+/// What each request of a connection to [`paths`] must carry, made once for each connection.
+#[must_use]
+pub fn greeting() -> Extensions {
+    let mut greeting = Extensions::new();
+    greeting.insert(ConnectInfo(Guest::new()));
+    greeting
+}
+
+/// A request that another runtime answers. Nobody answers it any more when this is dropped.
+struct Elsewhere(JoinHandle<Response>);
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Serves a listener of its own until it is dropped.

@@ -3,6 +3,7 @@
 //! A connection is a session. Transactions are words only: each record is changed by itself, as in Crate.
 
 mod arguments;
+mod copy;
 mod encode;
 mod handlers;
 mod startup;

@@ -1,7 +1,9 @@
 //! What a connection has said that holds for its later statements.
 
 use crate::catalog::DEFAULT_SCHEMA;
-use std::collections::BTreeMap;
+use crate::column_type::Type;
+use crate::value::Value;
+use std::collections::{BTreeMap, VecDeque};
 
 /// One connection's state.
 #[derive(Debug, Clone)]
@@ -14,6 +16,19 @@ pub struct Session {
     pub schema: String,
     /// Settings by name.
     pub settings: BTreeMap<String, String>,
+    /// Open cursors by name.
+    pub cursors: BTreeMap<String, Cursor>,
+}
+
+/// The rows of a query that have not been fetched yet.
+#[derive(Debug, Clone, Default)]
+pub struct Cursor {
+    /// Title and type of each column.
+    pub columns: Vec<(String, Type)>,
+    /// The rows that are left.
+    pub rows: VecDeque<Vec<Value>>,
+    /// It outlives the transaction.
+    pub hold: bool,
 }
 
 impl Session {
@@ -25,6 +40,7 @@ impl Session {
             user: user.to_owned(),
             schema: DEFAULT_SCHEMA.to_owned(),
             settings: BTreeMap::new(),
+            cursors: BTreeMap::new(),
         }
     }
 

@@ -7,6 +7,8 @@ pub struct Identity {
     pub http: String,
     /// The port of the PostgreSQL door; 0 for none.
     pub pg_port: u16,
+    /// The folder that `COPY` may read and write; without it, none.
+    pub files: Option<std::path::PathBuf>,
 }
 
 /// The version that Crate's clients are told: that of the dialect.

@@ -68,6 +68,15 @@ impl Default for Settings {
     }
 }
 
+/// Paths of another room that are served beside these, such as those for SQL.
+#[derive(Clone)]
+pub struct More {
+    /// The paths. Pages of other origins are kept from them as they are from ours.
+    pub routes: axum::Router,
+    /// What every request of one connection carries; asked once for each connection.
+    pub greet: fn() -> axum::http::Extensions,
+}
+
 /// What all handlers share.
 #[derive(Clone)]
 pub struct Web {
@@ -79,6 +88,8 @@ pub struct Web {
     pub history: Arc<History>,
     /// What nodes say of changes.
     pub hub: Arc<hub::Hub>,
+    /// Paths of another room.
+    pub more: Option<More>,
     /// Requests that may be answered now.
     places: Arc<Semaphore>,
     /// Streams that may be open.
@@ -102,6 +113,7 @@ impl Web {
             settings: Arc::new(settings),
             history: Arc::default(),
             hub: Arc::default(),
+            more: None,
             places,
             streams,
         }

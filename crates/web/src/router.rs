@@ -67,6 +67,11 @@ pub fn router(web: Web) -> Router {
         .layer(from_fn(no_store))
         .layer(layer(&web.settings.cors_origins));
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
+    let more = web.more.as_ref().map(|more| more.routes.clone()).unwrap_or_default();
+    let more = more
+        .layer(from_fn_with_state(web.clone(), guard))
+        .layer(from_fn(no_store))
+        .layer(layer(&web.settings.cors_origins));
     Router::new()
         .route("/", get(pages::root))
         .route("/admin", get(pages::moved))
@@ -79,9 +84,10 @@ pub fn router(web: Web) -> Router {
         .fallback(|| async {
             Problem::not_found("there is nothing here; see /, /v1/openapi.json, /metrics, /healthz")
         })
+        .with_state(web)
+        .merge(more)
         .layer(from_fn(harden))
         .layer(compression)
-        .with_state(web)
 }
 
 /// So many requests at a time, each within its time.

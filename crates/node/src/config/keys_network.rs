@@ -56,5 +56,7 @@ key_table! {
     InfoPort "info.port", PORT, "3003", Static, "The port for info commands as plain text lines; 0: none.";
     HttpAddress "http.address", Kind::List, "", Static, "Shipload: addresses of the HTTP port. Empty: as for service.";
     HttpPort "http.port", PORT, "4200", Static, "Shipload: the port for the console, REST, health and metrics; 0: none.";
+    PgAddress "pg.address", Kind::List, "", Static, "Shipload: addresses of the port for PostgreSQL's clients, in a program with SQL. Empty: as for service.";
+    PgPort "pg.port", PORT, "5432", Static, "Shipload: the port for PostgreSQL's clients, in a program with SQL; 0: none. Left out when it is the default and taken.";
     HttpCorsOrigin "http.cors-origin", Kind::List, "", Static, "Shipload: origins (`https://shop.example`) whose pages may use the HTTP port; `*` is every one.";
 }

@@ -54,6 +54,7 @@ key_table! {
     ServiceThreads "service-threads", count(0, 4096), "0", Static, "Threads that serve clients; 0: one for each processor.";
     SindexBuilderThreads "sindex-builder-threads", count(1, 32), "4", Inert, "Threads that fill a new secondary index.";
     SindexGcPeriod "sindex-gc-period", count(0, 86_400), "10", Inert, "Seconds between sweeps of secondary indexes.";
+    SqlFiles "sql-files", PATH, "", Static, "Shipload: the folder that the statement COPY may read and write, in a program with SQL; empty: none.";
     StayQuiesced "stay-quiesced", Kind::Bool, "false", Inert, "Starts without taking partitions.";
     TickerInterval "ticker-interval", Kind::Duration { max_s: 3_600 }, "10", Inert, "Seconds between the lines with statistics in the log; 0: none.";
     TlsRefreshPeriod "tls-refresh-period", Kind::Duration { max_s: 86_400 * 30 }, "60", Inert, "Seconds between looks at certificate files.";

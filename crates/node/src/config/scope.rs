@@ -30,6 +30,8 @@ pub enum NetworkPart {
     Info,
     /// HTTP, which only Shipload has.
     Http,
+    /// PostgreSQL's clients, which only Shipload has.
+    Pg,
 }
 
 impl NetworkPart {
@@ -43,12 +45,13 @@ impl NetworkPart {
             NetworkPart::Fabric => "fabric",
             NetworkPart::Info => "info",
             NetworkPart::Http => "http",
+            NetworkPart::Pg => "pg",
         }
     }
 
     fn parse(name: &str) -> Option<NetworkPart> {
-        use NetworkPart::{Admin, Fabric, Heartbeat, Http, Info, Service};
-        [Service, Admin, Heartbeat, Fabric, Info, Http].into_iter().find(|part| part.name() == name)
+        use NetworkPart::{Admin, Fabric, Heartbeat, Http, Info, Pg, Service};
+        [Service, Admin, Heartbeat, Fabric, Info, Http, Pg].into_iter().find(|part| part.name() == name)
     }
 }
 

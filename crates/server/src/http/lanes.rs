@@ -49,10 +49,15 @@ impl std::fmt::Debug for Lanes {
 
 impl Lanes {
     pub(super) fn new(open: Open) -> Arc<Lanes> {
+        Lanes::sized(open, CALLS)
+    }
+
+    /// Lanes for so many requests at a time.
+    pub(super) fn sized(open: Open, calls: usize) -> Arc<Lanes> {
         Arc::new(Lanes {
             open,
             idle: Mutex::default(),
-            calls: Arc::new(Semaphore::new(CALLS)),
+            calls: Arc::new(Semaphore::new(calls)),
             queries: Arc::new(Semaphore::new(QUERIES)),
         })
     }
@@ -70,6 +75,14 @@ impl Lanes {
             Ok(out)
         });
         answered.await.unwrap_or(Err(Trouble::Late))
+    }
+
+    /// Sends a frame whose answers are read one by one by somebody who knows the last one.
+    #[cfg(feature = "sql")]
+    pub(super) async fn ask(self: Arc<Lanes>, frame: Vec<u8>) -> Result<Asked, Trouble> {
+        let place = place(&self.calls).await?;
+        let stream = self.send(&frame).await?;
+        Ok(Asked { lanes: self, stream, rest: Vec::new(), _place: place })
     }
 
     /// Sends a query; its frames come until its last message. The lane is closed when nobody receives any more, which
@@ -133,6 +146,33 @@ impl Lanes {
         let mut idle = self.idle.lock();
         if idle.len() < KEPT {
             idle.push(stream);
+        }
+    }
+}
+
+/// A lane on which answers come.
+#[cfg(feature = "sql")]
+pub(super) struct Asked {
+    lanes: Arc<Lanes>,
+    stream: Box<dyn Stream>,
+    rest: Vec<u8>,
+    _place: OwnedSemaphorePermit,
+}
+
+#[cfg(feature = "sql")]
+impl Asked {
+    /// The next whole frame, header and body.
+    pub(super) async fn next(&mut self) -> Result<Vec<u8>, Trouble> {
+        let mut frame = Vec::new();
+        let received = wire::receive(&mut self.stream, &mut self.rest, &mut frame);
+        tokio::time::timeout(PATIENCE, received).await.unwrap_or(Err(Trouble::Late))?;
+        Ok(frame)
+    }
+
+    /// The last frame has been read: the lane may be used again.
+    pub(super) fn finish(self) {
+        if self.rest.is_empty() {
+            self.lanes.keep(self.stream);
         }
     }
 }

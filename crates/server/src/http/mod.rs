@@ -7,12 +7,19 @@ mod encode;
 mod lanes;
 mod metrics;
 mod records;
+#[cfg(feature = "sql")]
+mod sql;
+#[cfg(not(feature = "sql"))]
+#[path = "sql_absent.rs"]
+mod sql;
 mod wire;
+
+pub(crate) use sql::Sql;
 
 use crate::service::{Crew, Shared};
 use records::Node;
 use shipload_node::config::NetworkKey;
-use shipload_web::{Settings, Web};
+use shipload_web::{More, Settings, Web};
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -25,6 +32,7 @@ const THREADS: usize = 2;
 pub(crate) fn run(
     shared: Arc<Shared>,
     crew: Arc<Crew>,
+    more: Option<More>,
     listeners: Vec<TcpListener>,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
@@ -35,7 +43,8 @@ pub(crate) fn run(
         .build()?;
     let origins = shared.node.config().network.list(NetworkKey::HttpCorsOrigin);
     let settings = Settings { cors_origins: origins, ..Settings::default() };
-    let web = Web::new(Arc::new(Node::new(shared, crew)), settings);
+    let mut web = Web::new(Arc::new(Node::new(shared, crew)), settings);
+    web.more = more;
     runtime.block_on(async move {
         let (sender, receiver) = watch::channel(false);
         let serving = shipload_web::serve::serve(web, listeners, receiver);

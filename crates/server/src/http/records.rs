@@ -71,7 +71,7 @@ impl Node {
 }
 
 /// Where another node's record door may be reached: first beside its fabric port, which nodes surely reach.
-fn addresses(attributes: &Attributes) -> Vec<String> {
+pub(super) fn addresses(attributes: &Attributes) -> Vec<String> {
     let told: Vec<String> = attributes.service.iter().map(ToString::to_string).collect();
     let port = told.first().and_then(|address| address.rsplit_once(':')?.1.parse::<u16>().ok());
     let beside = port.map(|port| SocketAddr::new(attributes.fabric.ip(), port).to_string());
@@ -80,7 +80,7 @@ fn addresses(attributes: &Attributes) -> Vec<String> {
 }
 
 /// A pair of sockets, one end of which becomes a client's connection at a service thread.
-fn seat(shared: &Shared, crew: &Crew) -> Result<Box<dyn Stream>, Trouble> {
+pub(super) fn seat(shared: &Shared, crew: &Crew) -> Result<Box<dyn Stream>, Trouble> {
     let (near, far) = Pair::pair().map_err(refused)?;
     near.set_nonblocking(true).map_err(refused)?;
     far.set_nonblocking(true).map_err(refused)?;
@@ -89,7 +89,7 @@ fn seat(shared: &Shared, crew: &Crew) -> Result<Box<dyn Stream>, Trouble> {
     Ok(Box::new(near))
 }
 
-async fn connect(addresses: Vec<String>) -> Result<Box<dyn Stream>, Trouble> {
+pub(super) async fn connect(addresses: Vec<String>) -> Result<Box<dyn Stream>, Trouble> {
     for address in addresses {
         if let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, TcpStream::connect(&address)).await {
             stream.set_nodelay(true).map_err(refused)?;

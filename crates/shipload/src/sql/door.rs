@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Where to listen for PostgreSQL's clients
     #[arg(long, env = "SHIPLOAD_SQL_PG", default_value = "127.0.0.1:5432", value_name = "ADDRESS:PORT")]
     pg: SocketAddr,
+    /// The folder that COPY may read and write
+    #[arg(long, env = "SHIPLOAD_SQL_FILES", value_name = "DIR")]
+    sql_files: Option<std::path::PathBuf>,
 }
 
 /// Serves until the process is ended.
@@ -28,7 +31,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let records = Records::new(Arc::new(Tcp::new(args.node.clone())));
-        let identity = Identity { http: args.http.to_string(), pg_port: args.pg.port() };
+        let identity =
+            Identity { http: args.http.to_string(), pg_port: args.pg.port(), files: args.sql_files.clone() };
         let sql = Arc::new(Sql::new(records, identity, Some(engine::start()?)));
         let listener =
             TcpListener::bind(args.pg).await.with_context(|| format!("{} can't be opened", args.pg))?;

@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// Port for health and metrics; 0 for none
     #[arg(long, value_name = "PORT", default_value_t = 4200)]
     http_port: u16,
+    /// Port for PostgreSQL's clients on each node's address; 0 for none [default: 5432]
+    #[cfg(feature = "sql")]
+    #[arg(long, value_name = "PORT")]
+    pg_port: Option<u16>,
     /// Port of the page of `--demo`
     #[arg(long, value_name = "PORT", default_value_t = 5000)]
     demo_port: u16,
@@ -57,6 +61,8 @@ fn options(args: &Args, number: u8, first: Option<u16>) -> Options {
             service: Some(args.port),
             info: Some(args.info_port),
             http: Some(args.http_port),
+            #[cfg(feature = "sql")]
+            pg: args.pg_port,
             ..Ports::default()
         },
         namespaces: vec![namespace(args)],
@@ -188,6 +194,9 @@ fn welcome(nodes: &[Running], page: Option<std::net::SocketAddr>, data: Option<&
     }
     if let Some(http) = ports.http {
         line("health", format!("http://{http}/healthz"), "and /metrics");
+    }
+    if let Some(pg) = ports.pg {
+        line("sql", pg.to_string(), "psql and other clients of PostgreSQL; user `crate`, database `doc`");
     }
     if let Some(page) = page {
         line("counter", format!("http://{page}/"), "a page that counts its visitors");

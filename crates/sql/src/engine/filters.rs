@@ -1,17 +1,11 @@
 //! The engine's conditions as filters of the record protocol.
 
 use crate::catalog::Table;
-use crate::execute::push;
+use crate::execute::push::{self, EQUAL, GREATER, GREATER_OR_EQUAL, LESS, LESS_OR_EQUAL, mirrored};
 use crate::value::Value;
 use crate::value::cast::cast;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-
-const EQUAL: i64 = 1;
-const GREATER: i64 = 3;
-const GREATER_OR_EQUAL: i64 = 4;
-const LESS: i64 = 5;
-const LESS_OR_EQUAL: i64 = 6;
 
 /// A filter that holds at least where the condition holds; none when nothing can be said.
 pub(super) fn pack(table: &Table, condition: &Expr) -> Option<Vec<u8>> {
@@ -52,16 +46,6 @@ pub(super) fn pack(table: &Table, condition: &Expr) -> Option<Vec<u8>> {
             all.collect::<Option<Vec<_>>>()?.into_iter().reduce(push::either)
         }
         _ => None,
-    }
-}
-
-fn mirrored(code: i64) -> i64 {
-    match code {
-        GREATER => LESS,
-        GREATER_OR_EQUAL => LESS_OR_EQUAL,
-        LESS => GREATER,
-        LESS_OR_EQUAL => GREATER_OR_EQUAL,
-        other => other,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
-use crate::front::{path_of, show_path, title};
+use crate::front::{function_name, path_of, show_path, title};
 use crate::session::Session;
 use crate::system::{CRATE_VERSION, PRODUCT_VERSION};
 use crate::value::{Value, json};
@@ -189,14 +189,7 @@ impl Rewriter<'_> {
 
     /// Functions that are the same for a whole statement.
     fn constant(&self, function: &mut Function) -> Result<Option<Expr>> {
-        let name = function
-            .name
-            .0
-            .last()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-            .replace('"', "")
-            .to_lowercase();
+        let name = function_name(function);
         if function.name.0.len() > 1 {
             function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name.clone()))]);
         }

@@ -4,7 +4,7 @@ use super::functions::{Moment, call, overflow};
 use super::like::like;
 use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
-use crate::front::{name_of, path_of};
+use crate::front::{function_name, name_of, path_of};
 use crate::value::Value;
 use crate::value::cast::{cast, text, type_of, wider};
 use sqlparser::ast::{
@@ -208,14 +208,7 @@ impl Env<'_> {
 
     fn function(&self, function: &Function) -> Result<Value> {
         let plain = function.over.is_none() && function.filter.is_none() && function.within_group.is_empty();
-        let name = function
-            .name
-            .0
-            .last()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-            .replace('"', "")
-            .to_lowercase();
+        let name = function_name(function);
         let arguments = match &function.args {
             FunctionArguments::None => Vec::new(),
             FunctionArguments::List(list)

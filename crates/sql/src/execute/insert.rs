@@ -16,9 +16,10 @@ use sqlparser::ast::{
 use std::sync::Arc;
 
 /// What happens to a row whose key is taken.
-enum Conflict<'a> {
+pub(super) enum Conflict<'a> {
     Refuse,
     Skip,
+    Replace,
     Update(&'a [Assignment], Option<&'a Expr>),
 }
 
@@ -98,11 +99,8 @@ impl Sql {
                 return Err(SqlError::unknown_column(column));
             }
         }
-        let rows = self.source_rows(call, insert).await?;
-        let rules = Rules::of(table)?;
-        let mut added = Vec::new();
-        let mut prepared: Vec<Result<Ready>> = Vec::with_capacity(rows.len());
-        for values in rows {
+        let mut rows: Vec<Row> = Vec::new();
+        for values in self.source_rows(call, insert).await? {
             if values.len() > columns.len() {
                 let message = format!(
                     "Invalid number of values: expected at most {} but got {}",
@@ -111,14 +109,28 @@ impl Sql {
                 );
                 return Err(SqlError::new(Kind::Analysis, message));
             }
-            let mut row: Row = columns.iter().cloned().zip(values).collect();
-            let made =
-                rules.complete(table, &mut row, &call.moment, &mut added).and_then(|()| ready(table, row));
-            prepared.push(made);
+            rows.push(columns.iter().cloned().zip(values).collect());
         }
+        self.put_rows(call, table, rows, &conflict_of(insert)?, insert.returning.is_some()).await
+    }
+
+    /// Completes rows and writes them; each ends for itself.
+    pub(super) async fn put_rows(
+        &self,
+        call: &Call<'_>,
+        table: &Table,
+        rows: Vec<Row>,
+        conflict: &Conflict<'_>,
+        wanted: bool,
+    ) -> Result<Inserted> {
+        let rules = Rules::of(table)?;
+        let mut added = Vec::new();
+        let mut prepare = |mut row: Row| {
+            rules.complete(table, &mut row, &call.moment, &mut added).and_then(|()| ready(table, row))
+        };
+        let prepared: Vec<Result<Ready>> = rows.into_iter().map(&mut prepare).collect();
         self.add_columns(table, &added).await?;
-        let conflict = conflict_of(insert)?;
-        self.write_rows(call, table, prepared, &conflict, insert.returning.is_some()).await
+        self.write_rows(call, table, prepared, conflict, wanted).await
     }
 
     async fn source_rows(&self, call: &Call<'_>, insert: &Insert) -> Result<Vec<Vec<Value>>> {
@@ -171,10 +183,11 @@ impl Sql {
         conflict: &Conflict<'_>,
         wanted: bool,
     ) -> Result<Inserted> {
+        let mode = if matches!(conflict, Conflict::Replace) { Mode::Replace } else { Mode::Create };
         let write = |one: &Ready| Write {
             digest: one.digest,
             key: Some(one.key.clone()),
-            mode: Mode::Create,
+            mode,
             generation: None,
             bins: one.bins.clone(),
         };

@@ -10,11 +10,11 @@ use crate::value::cast::cast;
 use shipload_value::msgpack::writer;
 use sqlparser::ast::{BinaryOperator as Op, Expr, Value as AstValue};
 
-const EQUAL: i64 = 1;
-const GREATER: i64 = 3;
-const GREATER_OR_EQUAL: i64 = 4;
-const LESS: i64 = 5;
-const LESS_OR_EQUAL: i64 = 6;
+pub(crate) const EQUAL: i64 = 1;
+pub(crate) const GREATER: i64 = 3;
+pub(crate) const GREATER_OR_EQUAL: i64 = 4;
+pub(crate) const LESS: i64 = 5;
+pub(crate) const LESS_OR_EQUAL: i64 = 6;
 const AND: i64 = 16;
 const OR: i64 = 17;
 const BIN: i64 = 81;
@@ -93,7 +93,7 @@ fn code_of(op: &Op) -> Option<i64> {
     })
 }
 
-fn mirrored(code: i64) -> i64 {
+pub(crate) fn mirrored(code: i64) -> i64 {
     match code {
         GREATER => LESS,
         GREATER_OR_EQUAL => LESS_OR_EQUAL,

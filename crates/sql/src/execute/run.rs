@@ -1,5 +1,6 @@
 //! One statement from its text to its answer.
 
+use super::cursor;
 use super::functions::Moment;
 use super::insert::moment_of;
 use crate::catalog::Catalogs;
@@ -126,107 +127,9 @@ impl Sql {
         outcome
     }
 
-    /// Runs a statement once for each list of arguments.
-    ///
-    /// # Errors
-    /// For a statement that has no place here; what befalls one list stands in its outcome.
-    pub async fn run_bulk(
-        &self,
-        session: &mut Session,
-        text: &str,
-        lists: &[Vec<Value>],
-    ) -> Result<Vec<BulkOutcome>> {
-        let parsed = self.parse(text)?;
-        let running = self.begin(session, &parsed);
-        let limit = timeout_of(session);
-        let work = self.bulk(session, &parsed, lists, &running.job);
-        let outcome = bounded(work, &running.job, limit).await;
-        self.jobs.end(&running.job, outcome.as_ref().err().map(ToString::to_string));
-        outcome
-    }
-
-    /// The columns of the rows that a statement will answer; none when it answers a number.
-    ///
-    /// # Errors
-    /// What is wrong with the statement.
-    pub async fn describe(
-        &self,
-        session: &Session,
-        parsed: &Parsed,
-        args: &[Value],
-    ) -> Result<Option<Vec<(String, Type)>>> {
-        let job =
-            Running::new(&self.jobs, self.jobs.begin(&session.user, &session.id, &parsed.text, "MANAGEMENT"));
-        let call = Call { session, args, job: &job.job, moment: moment_of(session) };
-        let described = match &parsed.statement {
-            Statement::Stock(stock) => match stock.as_ref() {
-                Stock::Query(query) => self.engine()?.describe(self, call.query(query)).await.map(Some),
-                Stock::Explain { .. } => Ok(Some(vec![("QUERY PLAN".to_owned(), Type::Text)])),
-                Stock::Insert(insert) => match &insert.returning {
-                    Some(items) => {
-                        let table = self.insert_table(&call, insert).await?;
-                        super::point::project(&table, items, &[], &call).map(|set| Some(set.columns))
-                    }
-                    None => Ok(None),
-                },
-                _ => Ok(None),
-            },
-            Statement::Update(update) => match &update.returning {
-                Some(items) => {
-                    let (schema, name) = crate::catalog::qualify(&update.table, &session.schema)?;
-                    let table = self.catalogs.table(&schema, &name).await?;
-                    super::point::project(&table, items, &[], &call).map(|set| Some(set.columns))
-                }
-                None => Ok(None),
-            },
-            Statement::Show(show) => match self.show(&call, show).await? {
-                Outcome::Rows(rows) => Ok(Some(rows.columns)),
-                Outcome::Count(_) => Ok(None),
-            },
-            _ => Ok(None),
-        };
-        self.jobs.forget(&job.job);
-        described
-    }
-
-    fn begin(&self, session: &Session, parsed: &Parsed) -> Running<'_> {
+    pub(super) fn begin(&self, session: &Session, parsed: &Parsed) -> Running<'_> {
         let class = parsed.statement.class();
         Running::new(&self.jobs, self.jobs.begin(&session.user, &session.id, &parsed.text, class))
-    }
-
-    async fn bulk(
-        &self,
-        session: &mut Session,
-        parsed: &Parsed,
-        lists: &[Vec<Value>],
-        job: &Job,
-    ) -> Result<Vec<BulkOutcome>> {
-        let returns =
-            matches!(&parsed.statement, Statement::Stock(stock) if matches!(stock.as_ref(), Stock::Query(_)));
-        if returns {
-            let message = "Bulk operations for statements that return result sets is not supported";
-            return Err(SqlError::new(Kind::NotSupported, message));
-        }
-        let insert = match &parsed.statement {
-            Statement::Stock(stock) => match stock.as_ref() {
-                Stock::Insert(insert) if insert.returning.is_none() => Some(insert),
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some(insert) = insert {
-            return self.bulk_insert(session, insert, lists, job).await;
-        }
-        let mut outcomes = Vec::with_capacity(lists.len());
-        for args in lists {
-            outcomes.push(match self.dispatch(session, parsed, args, job).await {
-                Ok(Outcome::Count(count)) => Ok(count),
-                Ok(Outcome::Rows(rows)) => Ok(i64::try_from(rows.rows.len()).unwrap_or(i64::MAX)),
-                Err(error) if is_of_statement(&error) => return Err(error),
-                Err(error) => Err(error),
-            });
-        }
-        Ok(outcomes)
     }
 
     pub(super) async fn dispatch(
@@ -242,6 +145,18 @@ impl Sql {
         if let Statement::Reset(names) = &parsed.statement {
             names.iter().for_each(|name| drop(session.settings.remove(name)));
             return Ok(Outcome::Count(0));
+        }
+        match &parsed.statement {
+            Statement::Declare { name, hold, query } => {
+                let call = Call { session, args, job, moment: moment_of(session) };
+                let cursor = self.declare(&call, *hold, query).await?;
+                session.cursors.insert(name.clone(), cursor);
+                return Ok(Outcome::Count(0));
+            }
+            Statement::Fetch { name, count, skip } => return cursor::fetch(session, name, *count, *skip),
+            Statement::Close(name) => return cursor::close(session, name.as_deref()),
+            Statement::Commit | Statement::Rollback => session.cursors.retain(|_, cursor| cursor.hold),
+            _ => {}
         }
         let call = Call { session, args, job, moment: moment_of(session) };
         match &parsed.statement {
@@ -261,13 +176,15 @@ impl Sql {
             Statement::Refresh(names) | Statement::Accepted(names) => self.check_names(&call, names).await,
             Statement::Kill(id) => self.kill(&call, id.as_ref()),
             Statement::Show(show) => self.show(&call, show).await,
-            Statement::CopyFrom(_) | Statement::CopyTo(_) => {
-                Err(SqlError::unsupported("COPY is not there yet"))
-            }
+            Statement::CopyFrom(copy) => self.copy_from(&call, copy).await,
+            Statement::CopyTo(copy) => self.copy_to(&call, copy).await,
             Statement::Begin | Statement::Commit | Statement::Rollback | Statement::Forget(_) => {
                 Ok(Outcome::Count(0))
             }
             Statement::Set(..) | Statement::Reset(_) => Ok(Outcome::Count(0)),
+            Statement::Declare { .. } | Statement::Fetch { .. } | Statement::Close(_) => {
+                Ok(Outcome::Count(0))
+            }
         }
     }
 
@@ -309,33 +226,6 @@ impl Sql {
         };
         self.engine.as_ref().ok_or_else(missing)
     }
-
-    async fn bulk_insert(
-        &self,
-        session: &Session,
-        insert: &sqlparser::ast::Insert,
-        lists: &[Vec<Value>],
-        job: &Job,
-    ) -> Result<Vec<BulkOutcome>> {
-        let first = lists.first().map(Vec::as_slice).unwrap_or_default();
-        let call = Call { session, args: first, job, moment: moment_of(session) };
-        let table = self.insert_table(&call, insert).await?;
-        let mut outcomes = Vec::with_capacity(lists.len());
-        const AT_ONCE: usize = 500;
-        for chunk in lists.chunks(AT_ONCE) {
-            let calls: Vec<Call<'_>> =
-                chunk.iter().map(|args| Call { session, args, job, moment: call.moment.clone() }).collect();
-            let all = calls.iter().map(|call| self.insert_rows(call, insert, &table));
-            for inserted in futures::future::join_all(all).await {
-                match inserted {
-                    Ok(inserted) => outcomes.push(inserted.outcomes.into_iter().sum()),
-                    Err(error) if is_of_statement(&error) => return Err(error),
-                    Err(error) => outcomes.push(Err(error)),
-                }
-            }
-        }
-        Ok(outcomes)
-    }
 }
 
 impl<'a> Call<'a> {
@@ -345,22 +235,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Whether an error is the statement's own, and so every row's.
-fn is_of_statement(error: &SqlError) -> bool {
-    matches!(
-        error.kind,
-        Kind::Syntax
-            | Kind::Analysis
-            | Kind::UnknownRelation
-            | Kind::UnknownColumn
-            | Kind::UnknownSchema
-            | Kind::NotSupported
-            | Kind::Killed
-    )
-}
-
 /// How long a statement of this session may take.
-fn timeout_of(session: &Session) -> Option<Duration> {
+pub(super) fn timeout_of(session: &Session) -> Option<Duration> {
     let text = session.setting("statement_timeout")?;
     let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
     let number: u64 = digits.parse().ok().filter(|number| *number > 0)?;
@@ -373,7 +249,11 @@ fn timeout_of(session: &Session) -> Option<Duration> {
 }
 
 /// Work until it is done, killed, or out of time.
-async fn bounded<T>(work: impl Future<Output = Result<T>>, job: &Job, limit: Option<Duration>) -> Result<T> {
+pub(super) async fn bounded<T>(
+    work: impl Future<Output = Result<T>>,
+    job: &Job,
+    limit: Option<Duration>,
+) -> Result<T> {
     let late = async {
         match limit {
             Some(limit) => sleep(limit).await,

@@ -1,13 +1,12 @@
 //! Which parser a statement is for, and the parsers of what the stock one lacks.
 
-use super::ddl::{
-    self, Parsing, alter_table, create_table, expect, is_word, name, options, value, word, words,
-};
-use super::statement::{Copy, Name, Parsed, Scope, Show, Statement, Update};
+use super::ddl::{Parsing, alter_table, create_table, expect, is_word, name, options, value, word, words};
+use super::move_rows;
+use super::statement::{Name, Parsed, Scope, Show, Statement, Update};
 use super::tokens::tokens;
 use super::{name_of, path_of};
 use crate::error::{Kind, Result, SqlError};
-use sqlparser::ast::{Expr, SelectItem, Value};
+use sqlparser::ast::{Expr, SelectItem};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
@@ -57,7 +56,10 @@ fn statement(parser: &mut Parser<'_>) -> Parsing<Statement> {
         return update(parser).map(Statement::Update);
     }
     if word(parser, "copy") {
-        return copy(parser);
+        return move_rows::copy(parser);
+    }
+    if let Some(made) = move_rows::cursor(parser)? {
+        return Ok(made);
     }
     if word(parser, "show") {
         return show(parser).map(Statement::Show);
@@ -157,8 +159,7 @@ fn administration(parser: &mut Parser<'_>) -> Parsing<Option<Statement>> {
         let names = parser.parse_comma_separated(|parser| Ok(name(parser)?.join(".")))?;
         return Ok(Some(Statement::Reset(names)));
     }
-    for (first, tag) in [("deallocate", "DEALLOCATE"), ("discard", "DISCARD ALL"), ("close", "CLOSE CURSOR")]
-    {
+    for (first, tag) in [("deallocate", "DEALLOCATE"), ("discard", "DISCARD ALL")] {
         if word(parser, first) {
             rest(parser);
             return Ok(Some(Statement::Forget(tag)));
@@ -255,47 +256,6 @@ impl Brackets for Parser<'_> {
 
 fn returning(parser: &mut Parser<'_>) -> Parsing<Option<Vec<SelectItem>>> {
     if word(parser, "returning") { parser.parse_projection().map(Some) } else { Ok(None) }
-}
-
-fn copy(parser: &mut Parser<'_>) -> Parsing<Statement> {
-    let table = name(parser)?;
-    if word(parser, "partition") {
-        options(parser)?;
-    }
-    let columns = if parser.consume_token(&Token::LParen) {
-        let columns = parser.parse_comma_separated(|parser| Ok(name_of(&parser.parse_identifier()?)))?;
-        parser.expect_token(&Token::RParen)?;
-        columns
-    } else {
-        Vec::new()
-    };
-    let selection = if word(parser, "where") { Some(parser.parse_expr()?) } else { None };
-    let from = word(parser, "from");
-    if !from {
-        expect(parser, "to")?;
-        word(parser, "directory");
-    }
-    let place = value(parser)?;
-    let mut copy = Copy { table, columns, selection, place, options: Vec::new(), summary: false };
-    word(parser, "with");
-    if parser.peek_token_ref().token == Token::LParen {
-        copy.options = copy_options(parser)?;
-    }
-    copy.summary = words(parser, &["return", "summary"]);
-    Ok(if from { Statement::CopyFrom(Box::new(copy)) } else { Statement::CopyTo(Box::new(copy)) })
-}
-
-/// `(name = value)` as in Crate, `(name value)` and `(name)` as in PostgreSQL.
-fn copy_options(parser: &mut Parser<'_>) -> Parsing<Vec<ddl::WithOption>> {
-    parser.expect_token(&Token::LParen)?;
-    let options = parser.parse_comma_separated(|parser| {
-        let name = name(parser)?.join(".");
-        let _ = parser.consume_token(&Token::Eq);
-        let bare = matches!(parser.peek_token_ref().token, Token::Comma | Token::RParen);
-        Ok((name, if bare { Expr::value(Value::Boolean(true)) } else { value(parser)? }))
-    })?;
-    parser.expect_token(&Token::RParen)?;
-    Ok(options)
 }
 
 fn show(parser: &mut Parser<'_>) -> Parsing<Show> {

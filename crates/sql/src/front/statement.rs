@@ -50,8 +50,10 @@ pub struct Copy {
     pub columns: Vec<String>,
     /// The rows that go out.
     pub selection: Option<Expr>,
-    /// Where from or where to.
-    pub place: Expr,
+    /// What goes out instead of a table's rows.
+    pub query: Option<Box<sqlparser::ast::Query>>,
+    /// Where from or where to; none for the connection itself, `STDIN` and `STDOUT`.
+    pub place: Option<Expr>,
     /// Options.
     pub options: Vec<WithOption>,
     /// Answer what happened to each file.
@@ -123,6 +125,26 @@ pub enum Statement {
     Reset(Vec<String>),
     /// `SHOW`.
     Show(Show),
+    /// `DECLARE ... CURSOR FOR`.
+    Declare {
+        /// The cursor.
+        name: String,
+        /// It outlives the transaction.
+        hold: bool,
+        /// Its rows.
+        query: Box<sqlparser::ast::Query>,
+    },
+    /// `FETCH` and `MOVE`.
+    Fetch {
+        /// The cursor.
+        name: String,
+        /// How many rows; none for all.
+        count: Option<u64>,
+        /// The rows are stepped over.
+        skip: bool,
+    },
+    /// `CLOSE`: one cursor, or all.
+    Close(Option<String>),
     /// `COPY ... FROM`.
     CopyFrom(Box<Copy>),
     /// `COPY ... TO`.
@@ -133,7 +155,7 @@ pub enum Statement {
     Commit,
     /// `ROLLBACK`.
     Rollback,
-    /// `DEALLOCATE`, `DISCARD`, `CLOSE`.
+    /// `DEALLOCATE`, `DISCARD`.
     Forget(&'static str),
 }
 
@@ -160,6 +182,10 @@ impl Statement {
             Statement::Set(..) => "SET",
             Statement::Reset(_) => "RESET",
             Statement::Show(_) => "SHOW",
+            Statement::Declare { .. } => "DECLARE CURSOR",
+            Statement::Fetch { skip: false, .. } => "FETCH",
+            Statement::Fetch { skip: true, .. } => "MOVE",
+            Statement::Close(_) => "CLOSE CURSOR",
             Statement::CopyFrom(_) | Statement::CopyTo(_) => "COPY",
             Statement::Begin => "BEGIN",
             Statement::Commit => "COMMIT",
@@ -172,7 +198,7 @@ impl Statement {
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self.tag() {
-            "SELECT" | "SHOW" | "EXPLAIN" => "SELECT",
+            "SELECT" | "SHOW" | "EXPLAIN" | "DECLARE CURSOR" | "FETCH" => "SELECT",
             "INSERT" => "INSERT",
             "UPDATE" => "UPDATE",
             "DELETE" => "DELETE",

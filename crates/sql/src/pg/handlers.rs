@@ -1,5 +1,6 @@
 //! What happens to each message of a client.
 
+use super::copy::Copying;
 use super::{arguments, encode};
 use crate::column_type::Type;
 use crate::error::SqlError;
@@ -10,6 +11,7 @@ use crate::value::Value;
 use async_trait::async_trait;
 use futures::Sink;
 use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
+use pgwire::api::copy::CopyHandler;
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use pgwire::api::results::{
@@ -27,18 +29,22 @@ use tokio::sync::Mutex;
 /// One connection.
 #[derive(Clone)]
 pub(super) struct Handlers {
-    sql: Arc<Sql>,
+    pub(super) sql: Arc<Sql>,
     pub(super) session: Arc<Mutex<Session>>,
     pub(super) manager: Arc<ConnectionManager>,
+    pub(super) copying: Arc<Mutex<Option<Copying>>>,
 }
 
 impl Handlers {
     pub(super) fn new(sql: Arc<Sql>, session: Session, manager: Arc<ConnectionManager>) -> Handlers {
-        Handlers { sql, session: Arc::new(Mutex::new(session)), manager }
+        Handlers { sql, session: Arc::new(Mutex::new(session)), manager, copying: Arc::default() }
     }
 
     /// Runs a statement and words its answer.
     async fn run(&self, parsed: &Parsed, args: &[Value], format: &Format) -> Result<Response, SqlError> {
+        if let Some(response) = self.copy(parsed).await? {
+            return Ok(response);
+        }
         let mut session = self.session.lock().await;
         let outcome = self.sql.run_parsed(&mut session, parsed, args).await?;
         let tag = parsed.statement.tag();
@@ -58,7 +64,7 @@ impl Handlers {
                 let rows = usize::try_from(count).unwrap_or(0);
                 match tag {
                     "INSERT" => Response::Execution(Tag::new(tag).with_oid(0).with_rows(rows)),
-                    "UPDATE" | "DELETE" | "SELECT" | "COPY" => {
+                    "UPDATE" | "DELETE" | "SELECT" | "COPY" | "MOVE" => {
                         Response::Execution(Tag::new(tag).with_rows(rows))
                     }
                     _ => Response::Execution(Tag::new(tag)),
@@ -86,7 +92,7 @@ fn information(error: &SqlError) -> ErrorInfo {
     ErrorInfo::new("ERROR".to_owned(), error.kind.sqlstate().to_owned(), error.message.clone())
 }
 
-fn refused(error: &SqlError) -> PgWireError {
+pub(super) fn refused(error: &SqlError) -> PgWireError {
     PgWireError::UserError(Box::new(information(error)))
 }
 
@@ -220,6 +226,10 @@ impl PgWireServerHandlers for Handlers {
     }
 
     fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
+        Arc::new(self.clone())
+    }
+
+    fn copy_handler(&self) -> Arc<impl CopyHandler> {
         Arc::new(self.clone())
     }
 

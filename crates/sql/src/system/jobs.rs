@@ -4,7 +4,7 @@ use super::{columns, empty, object, unknown};
 use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
-use crate::jobs::Ended;
+use crate::jobs::{Ended, Job};
 use crate::records::To;
 use crate::value::Value;
 use std::collections::BTreeMap;
@@ -45,54 +45,44 @@ pub(super) async fn table(sql: &Sql, name: &str) -> Result<RowSet> {
     }
 }
 
+/// Columns that running and ended statements have.
+const STATEMENT: [(&str, Type); 6] = [
+    ("id", Type::Text),
+    ("node", Type::Object),
+    ("started", Type::TimestampTz),
+    ("stmt", Type::Text),
+    ("username", Type::Text),
+    ("session_id", Type::Text),
+];
+
+fn statement(job: Job, node: &Value) -> Vec<Value> {
+    vec![
+        Value::Text(job.id),
+        node.clone(),
+        Value::Int(job.started_ms),
+        Value::Text(job.statement),
+        Value::Text(job.user),
+        Value::Text(job.session),
+    ]
+}
+
 fn running(sql: &Sql, node: &Value) -> RowSet {
-    let spec = [
-        ("id", Type::Text),
-        ("node", Type::Object),
-        ("started", Type::TimestampTz),
-        ("stmt", Type::Text),
-        ("username", Type::Text),
-        ("session_id", Type::Text),
-    ];
-    let rows = sql.jobs.running().into_iter().map(|job| {
-        vec![
-            Value::Text(job.id),
-            node.clone(),
-            Value::Int(job.started_ms),
-            Value::Text(job.statement),
-            Value::Text(job.user),
-            Value::Text(job.session),
-        ]
-    });
-    RowSet { columns: columns(&spec), rows: rows.collect() }
+    let rows = sql.jobs.running().into_iter().map(|job| statement(job, node));
+    RowSet { columns: columns(&STATEMENT), rows: rows.collect() }
 }
 
 fn log(sql: &Sql, node: &Value) -> RowSet {
-    let spec = [
-        ("classification", Type::Object),
-        ("ended", Type::TimestampTz),
-        ("error", Type::Text),
-        ("id", Type::Text),
-        ("node", Type::Object),
-        ("started", Type::TimestampTz),
-        ("stmt", Type::Text),
-        ("username", Type::Text),
-        ("session_id", Type::Text),
-    ];
+    let own = [("classification", Type::Object), ("ended", Type::TimestampTz), ("error", Type::Text)];
     let rows = sql.jobs.log().into_iter().map(|Ended { job, ended_ms, error, .. }| {
-        vec![
+        let mut row = vec![
             object(&[("type", Value::text(job.class)), ("labels", Value::List(Vec::new()))]),
             Value::Int(ended_ms),
             error.map_or(Value::Null, Value::Text),
-            Value::Text(job.id),
-            node.clone(),
-            Value::Int(job.started_ms),
-            Value::Text(job.statement),
-            Value::Text(job.user),
-            Value::Text(job.session),
-        ]
+        ];
+        row.extend(statement(job, node));
+        row
     });
-    RowSet { columns: columns(&spec), rows: rows.collect() }
+    RowSet { columns: columns(&[own.as_slice(), &STATEMENT].concat()), rows: rows.collect() }
 }
 
 fn metrics(sql: &Sql, node: &Value) -> RowSet {

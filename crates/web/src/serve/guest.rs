@@ -5,6 +5,8 @@
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,23 +14,60 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
+/// Tells a connection that an answer is being worked on, however long that takes. Every request carries one; a handler
+/// whose work may take minutes holds [`Work::begin`] meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Work(Arc<AtomicUsize>);
+
+/// Work that has not ended.
+#[derive(Debug)]
+pub struct UnderWay(Work);
+
+impl Work {
+    /// The connection is patient until the value is dropped.
+    #[must_use]
+    pub fn begin(&self) -> UnderWay {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A connection that holds a place.
 pub(super) struct Guest {
     stream: TcpStream,
     patience: Duration,
     late: Pin<Box<Sleep>>,
+    work: Work,
     _place: OwnedSemaphorePermit,
 }
 
 impl Guest {
     /// A connection that may go `patience` without an answer leaving.
-    pub(super) fn new(stream: TcpStream, patience: Duration, place: OwnedSemaphorePermit) -> Guest {
-        Guest { stream, patience, late: Box::pin(sleep(patience)), _place: place }
+    pub(super) fn new(
+        stream: TcpStream,
+        patience: Duration,
+        place: OwnedSemaphorePermit,
+        work: Work,
+    ) -> Guest {
+        Guest { stream, patience, late: Box::pin(sleep(patience)), work, _place: place }
     }
 
     /// What waiting comes to: an error once the patience is over.
     fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.late.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()))
+        while self.late.as_mut().poll(context).is_ready() {
+            if self.work.0.load(Ordering::Relaxed) == 0 {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+            let deadline = Instant::now() + self.patience;
+            self.late.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 }
 

@@ -5,19 +5,24 @@
 
 mod guest;
 
+pub use guest::Work;
+
 use crate::Web;
 use crate::router::router;
 use axum::Router;
+use axum::http::{Extensions, Request};
 use guest::Guest;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
 /// How long a connection may go without an answer leaving.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,12 +52,14 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(web.settings.connections_max));
     let extra = Arc::new(Semaphore::new(EXTRA));
     let app = router(web.clone());
+    let greet = web.more.as_ref().map(|more| more.greet);
     let history = tokio::spawn(crate::history::keep(web));
     let mut doors = JoinSet::new();
     for listener in listeners {
         let listener = TcpListener::from_std(listener)?;
         let door = Door {
             app: app.clone(),
+            greet,
             places: Arc::clone(&places),
             extra: Arc::clone(&extra),
             stop: stop.clone(),
@@ -68,6 +75,7 @@ pub async fn serve(
 
 struct Door {
     app: Router,
+    greet: Option<fn() -> Extensions>,
     places: Arc<Semaphore>,
     extra: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
@@ -90,7 +98,11 @@ impl Door {
                 Ok((stream, _)) => {
                     // Small answers must not wait for each other.
                     let _ = stream.set_nodelay(true);
-                    guests.spawn(one(self.app.clone(), stream, patience, place, self.stop.clone()));
+                    let work = Work::default();
+                    let guest = Guest::new(stream, patience, place, work.clone());
+                    let mut greeting = self.greet.map(|greet| greet()).unwrap_or_default();
+                    greeting.insert(work);
+                    guests.spawn(one(self.app.clone(), guest, greeting, self.stop.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -113,14 +125,8 @@ impl Door {
     }
 }
 
-async fn one(
-    app: Router,
-    stream: TcpStream,
-    patience: Duration,
-    place: OwnedSemaphorePermit,
-    mut stop: watch::Receiver<bool>,
-) {
-    let guest = TokioIo::new(Guest::new(stream, patience, place));
+async fn one(app: Router, guest: Guest, greeting: Extensions, mut stop: watch::Receiver<bool>) {
+    let guest = TokioIo::new(guest);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADERS_MAX);
     let header_list = u32::try_from(HEADERS_MAX).unwrap_or(u32::MAX);
@@ -129,6 +135,10 @@ async fn one(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(header_list);
+    let app = app.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().extend(greeting.clone());
+        request
+    });
     let service = TowerToHyperService::new(app);
     let connection = builder.serve_connection_with_upgrades(guest, service);
     let mut connection = std::pin::pin!(connection);

@@ -1,0 +1,77 @@
+//! Clients of others, unmodified: those of Crate and of PostgreSQL. `tests/sql/tools.py` holds what they do.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use super::world::Cluster;
+use super::{directory, folder};
+
+/// Runs the clients: `true` when they get what they want, or can't be had.
+pub(super) fn run(cluster: Cluster) -> Result<bool> {
+    let python = match python()? {
+        Some(python) => python,
+        None => {
+            println!("sql: clients skipped: they are not installed, and the package index is not reachable");
+            return Ok(true);
+        }
+    };
+    let nodes: Vec<_> = cluster
+        .nodes
+        .iter()
+        .map(|node| {
+            json!({
+                "http": node.http.to_string(),
+                "pg": node.pg.to_string(),
+                "service": node.service.to_string(),
+                "process": node.process.id(),
+            })
+        })
+        .collect();
+    let status = Command::new(&python)
+        .arg(folder().join("tools.py"))
+        .arg(json!(nodes).to_string())
+        .current_dir(workspace_temp()?)
+        .status()
+        .context("cannot run the clients")?;
+    drop(cluster);
+    Ok(status.success())
+}
+
+/// A folder for what clients write down.
+fn workspace_temp() -> Result<PathBuf> {
+    let folder = directory().join("tools");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// An interpreter with the packages of `tests/sql/requirements.txt`, of these versions.
+fn python() -> Result<Option<PathBuf>> {
+    let requirements = folder().join("requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)?;
+    let place = home()?.join(".cache").join("shipload-sql-py").join("venv");
+    let (python, noted) = (place.join("bin").join("python"), place.join("requirements.txt"));
+    if std::fs::read_to_string(&noted).is_ok_and(|noted| noted == wanted) && python.exists() {
+        return Ok(Some(python));
+    }
+    if !python.exists() && !succeeds(Command::new("python3").args(["-m", "venv"]).arg(&place)) {
+        bail!("python3 can't make a virtual environment");
+    }
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]);
+    if !succeeds(install.arg(&requirements)) {
+        return Ok(None);
+    }
+    std::fs::copy(&requirements, noted)?;
+    Ok(Some(python))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn home() -> Result<PathBuf> {
+    std::env::var_os("HOME").map(|home| Path::new(&home).to_path_buf()).context("HOME is not set")
+}

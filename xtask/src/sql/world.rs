@@ -1,0 +1,116 @@
+//! Nodes with SQL in them.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::process::Process;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one statement may take.
+const STATEMENT: Duration = Duration::from_secs(120);
+
+/// A node and its doors.
+pub(super) struct Node {
+    pub(super) http: SocketAddr,
+    pub(super) pg: SocketAddr,
+    pub(super) service: SocketAddr,
+    pub(super) process: Process,
+}
+
+/// Nodes that know each other.
+pub(super) struct Cluster {
+    pub(super) nodes: Vec<Node>,
+}
+
+impl Cluster {
+    /// Starts so many nodes and waits until each knows all.
+    pub(super) fn start(binary: &Path, count: usize) -> Result<Cluster> {
+        let mut cluster = Cluster { nodes: Vec::new() };
+        let mut seed = None;
+        for _ in 0..count {
+            let (node, heartbeat) = Node::start(binary, seed)?;
+            seed = seed.or(Some(heartbeat));
+            cluster.nodes.push(node);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for node in &cluster.nodes {
+            loop {
+                let answer = ask(node.http, "SELECT count(*) FROM sys.nodes").unwrap_or_default();
+                if answer.pointer("/rows/0/0") == Some(&json!(count)) {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    bail!("the nodes do not become a cluster: {answer}");
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// Runs statements, each ended by a semicolon at the end of a line.
+    pub(super) fn script(&self, text: &str) -> Result<()> {
+        let first = self.nodes.first().context("there are nodes")?;
+        for statement in text.split(";\n").filter(|text| !text.trim().is_empty()) {
+            let answer = ask(first.http, statement)?;
+            if let Some(error) = answer.get("error") {
+                bail!("{error} for {statement}");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Starts a node; it and where others gossip with it.
+    fn start(binary: &Path, seed: Option<SocketAddr>) -> Result<(Node, SocketAddr)> {
+        let (http, pg) = (free()?, free()?);
+        let mut command = Command::new(binary);
+        command.args(["serve", "--address", "127.0.0.1", "--port", "0", "--info-port", "0", "--http-port"]);
+        command.arg(http.port().to_string()).arg("--pg-port").arg(pg.port().to_string());
+        command
+            .args(["--namespace", "test:replication-factor=2", "--log-level", "info"])
+            .env("NO_COLOR", "1");
+        if let Some(seed) = seed {
+            command.args(["--seed", &seed.to_string()]);
+        }
+        let mut process = Process::start("shipload serve", &mut command)?;
+        let service = process.wait_for(PATIENCE, |line| address("service port ", line))?;
+        let heartbeat = process.wait_for(PATIENCE, |line| address("heartbeat port ", line))?;
+        Ok((Node { http, pg, service, process }, heartbeat))
+    }
+}
+
+fn address(port: &str, line: &str) -> Option<SocketAddr> {
+    line.split_once(port)?.1.split_whitespace().next()?.parse().ok()
+}
+
+/// A port that nobody has.
+fn free() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Sends one statement on a connection of its own.
+pub(super) fn ask(address: SocketAddr, statement: &str) -> Result<Value> {
+    let body = json!({"stmt": statement}).to_string();
+    let mut stream = BufReader::new(TcpStream::connect(address)?);
+    stream.get_ref().set_read_timeout(Some(STATEMENT))?;
+    let head = format!(
+        "POST /_sql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.get_mut().write_all(format!("{head}{body}").as_bytes())?;
+    let mut line = String::new();
+    while stream.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    serde_json::from_slice(&answer).context("the answer is not JSON")
+}
