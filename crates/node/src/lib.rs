@@ -27,6 +27,7 @@ pub mod peer;
 pub mod query;
 mod set_rules;
 mod sindex;
+mod sketch;
 pub mod timing;
 pub mod truncate;
 pub mod worker;

@@ -10,6 +10,7 @@ use crate::config::{NamespaceConfig, NamespaceKey};
 use crate::durable::{self, Durable};
 use crate::now::Now;
 use crate::sindex::Registry;
+use crate::sketch::Sketch;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use shipload_cluster::fabric::NamespaceId;
 use shipload_cluster::migration::Migration;
@@ -44,6 +45,8 @@ pub struct Namespace {
     pub(crate) holdings: Holdings,
     /// What was written lately, while somebody listens.
     pub(crate) changes: Changes,
+    /// What caches hold of it.
+    pub(crate) sketch: Sketch,
     /// Its devices.
     pub(crate) durable: Durable,
     sets: Arc<RwLock<SetTable>>,
@@ -143,6 +146,7 @@ impl Namespace {
             floor_ms: AtomicU64::new(0),
             latest_ms: AtomicU64::new(0),
             changes: Changes::default(),
+            sketch: Sketch::default(),
             truncating: Mutex::default(),
         }
     }
@@ -309,6 +313,13 @@ impl Namespace {
     }
 
     pub(crate) fn cut(&self, set: Option<SetId>, cut_ms: u64) {
+        // Before and after, so that no look at the sketch falls between the truncate and the doubt.
+        self.sketch.doubt();
+        self.cut_now(set, cut_ms);
+        self.sketch.doubt();
+    }
+
+    fn cut_now(&self, set: Option<SetId>, cut_ms: u64) {
         // The floor comes first: whoever sees the cut-off already stamps above it.
         self.floor_ms.fetch_max(cut_ms, Ordering::AcqRel);
         let mut cutoffs = self.cutoffs.write();
@@ -345,6 +356,7 @@ impl Namespace {
     }
 
     pub(crate) fn uncut(&self, set: Option<SetId>) {
+        self.sketch.doubt();
         let mut cutoffs = self.cutoffs.write();
         match set {
             Some(set) => cutoffs.undo_set(set),

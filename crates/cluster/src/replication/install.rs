@@ -27,11 +27,17 @@ impl Replication {
         self.pending.give_up(|partition| !continued.contains(&partition), effects);
     }
 
+    fn next_reign(&mut self) -> u64 {
+        self.reigns += 1;
+        self.reigns
+    }
+
     fn post(&mut self, now_ms: u64, posting: Posting, old: Option<Post>, effects: &mut Effects) {
         let Posting { partition, leading, listeners, sources, gathering, keeps } = posting;
+        let reign = old.as_ref().map_or_else(|| self.next_reign(), |old| old.reign);
         let carried = old.map(|old| old.branches).unwrap_or_default();
         let removed = gathering.then(BTreeSet::new);
-        let mut post = Post { leading, sources, removed, keeps, ..Post::default() };
+        let mut post = Post { leading, reign, sources, removed, keeps, ..Post::default() };
         let everything = union(&carried);
         let at = At { namespace: self.namespace, partition, view: self.view };
         for Listener { peer, counted, greeting } in listeners {
@@ -150,8 +156,10 @@ impl Replication {
         tails: &[(NodeId, u64)],
         effects: &mut Effects,
     ) {
+        let reign = self.next_reign();
         let Some(post) = self.posts.get_mut(&partition) else { return };
         post.leading = true;
+        post.reign = reign;
         post.branches = listeners
             .iter()
             .map(|&peer| Branch { peer, counted: true, watched: false, outlet: Outlet::default() })

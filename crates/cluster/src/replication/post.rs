@@ -54,6 +54,8 @@ pub(super) struct Branch {
 #[derive(Debug, Default)]
 pub(super) struct Post {
     pub(super) leading: bool,
+    /// See [`Replication::reign`](super::Replication::reign).
+    pub(super) reign: u64,
     pub(super) branches: Vec<Branch>,
     pub(super) inlets: Vec<Inlet>,
     pub(super) sources: Vec<NodeId>,

@@ -88,6 +88,8 @@ pub struct Replication {
     pub(super) namespace: NamespaceId,
     pub(super) settings: Settings,
     pub(super) view: u64,
+    /// How many reigns have begun.
+    pub(super) reigns: u64,
     pub(super) early: Early,
     pub(super) posts: BTreeMap<PartitionId, Post>,
     /// Partitions with entries that are not acknowledged.
@@ -107,6 +109,7 @@ impl Replication {
             namespace,
             settings,
             view: 0,
+            reigns: 0,
             early: Early::default(),
             posts: BTreeMap::new(),
             active: BTreeSet::new(),
@@ -146,6 +149,13 @@ impl Replication {
     #[must_use]
     pub fn is_leading(&self, partition: PartitionId) -> bool {
         self.posts.get(&partition).is_some_and(|post| post.leading)
+    }
+
+    /// A number that is another one whenever this node has become the partition's master anew; none while it is not. It stays
+    /// when the master stays one from a view to the next that it takes part in.
+    #[must_use]
+    pub fn reign(&self, partition: PartitionId) -> Option<u64> {
+        self.posts.get(&partition).filter(|post| post.leading).map(|post| post.reign)
     }
 
     /// What happened so far.

@@ -19,7 +19,11 @@ impl Node {
     pub(super) fn install(&self, committed: &Committed, now: Now, out: &mut Outgoing) {
         let key = committed.view.key;
         let leaving = committed.standing(self.id()).is_some_and(|standing| standing.quiesced);
+        let follows = self.follows(committed);
         for namespace in self.namespaces() {
+            if !follows {
+                namespace.sketch.doubt();
+            }
             let Some(map) = map::assign(committed, &namespace.name) else { continue };
             let duties = map::duties(committed, &namespace.name, &map);
             namespace.holdings.note_gathers(self.id(), &duties);
@@ -43,6 +47,14 @@ impl Node {
         }
         self.install_status(committed, now);
         self.cluster.map_moved();
+    }
+
+    /// Whether nobody can have mastered anything between the view that holds and this one: it is the next one, and nobody is
+    /// in it who was elsewhere.
+    fn follows(&self, committed: &Committed) -> bool {
+        let known = self.cluster.status();
+        let all_known = committed.members().all(|(node, _)| known.members.contains_key(&node));
+        committed.view.epoch == known.epoch + 1 && all_known
     }
 
     fn install_status(&self, committed: &Committed, now: Now) {

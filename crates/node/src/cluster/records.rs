@@ -67,7 +67,9 @@ impl Records for StripeRecords<'_> {
         let set = known.or_else(|| self.namespace.add_set(image.set)).ok_or(Unwritable::Malformed)?;
         let meta = Meta { set, ..image.meta };
         self.namespace.note_update(meta.last_update_ms);
-        match self.stripe.put(digest, &meta, image.key, image.bins()) {
+        let put = self.stripe.put(digest, &meta, image.key, image.bins());
+        self.namespace.sketch.changed(digest);
+        match put {
             Ok(_) => Ok(()),
             Err(StoreError::BinName | StoreError::TooManyBins | StoreError::RecordTooBig) => {
                 Err(Unwritable::Malformed)
@@ -79,6 +81,7 @@ impl Records for StripeRecords<'_> {
     fn remove(&mut self, digest: &Digest) {
         // A full volume has no room for the tombstone: the copy stays, and the next comparison finds it.
         let _ = self.stripe.remove(digest);
+        self.namespace.sketch.changed(digest);
     }
 }
 

@@ -15,6 +15,7 @@ impl Place<'_> {
     /// under. The request under way waits for them, as far as `commit` says.
     pub(crate) fn replicate(&self, worker: &mut Worker, shard: &mut Shard, digest: &Digest, commit: Commit) {
         self.namespace.changes.written(self.now, shard, digest);
+        self.namespace.sketch.written(self.now, digest);
         let (stripe, Some(streams)) = shard.split() else { return };
         if !streams.replication.is_heard(digest.partition()) {
             return;

@@ -89,6 +89,11 @@ impl Shard {
         self.streams.as_ref().is_none_or(|streams| streams.replication.is_leading(partition))
     }
 
+    /// See [`Replication::reign`]; 0 for a node that is alone.
+    pub(crate) fn reign(&self, partition: PartitionId) -> Option<u64> {
+        self.streams.as_ref().map_or(Some(0), |streams| streams.replication.reign(partition))
+    }
+
     /// Whether this node alone decides which records of the partition go because their time or room is over.
     pub(crate) fn decides(&self, partition: PartitionId) -> bool {
         self.streams.as_ref().is_none_or(|streams| streams.replication.is_certain(partition))
@@ -102,6 +107,7 @@ impl Shard {
         now: Now,
         effects: &mut Effects,
     ) {
+        removed.iter().for_each(|digest| namespace.sketch.written(now, digest));
         let Some(streams) = &mut self.streams else { return };
         for digest in removed {
             if !streams.replication.is_heard(digest.partition()) {

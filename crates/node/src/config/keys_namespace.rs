@@ -19,6 +19,9 @@ key_table! {
     AllowTtlWithoutNsup "allow-ttl-without-nsup", Kind::Bool, "false", Dynamic, "Accepts records that expire although nsup-period is 0.";
     ApplyTtlReductions "apply-ttl-reductions", Kind::Bool, "true", Dynamic, "Whether an update may shorten a record's life.";
     BackgroundQueryMaxRps "background-query-max-rps", count(1, 1_000_000), "10000", Dynamic, "Records a second that a background query may change.";
+    CacheMaxTtl "cache-max-ttl", Kind::Duration { max_s: 86_400 }, "0", Static, "Shipload: seconds that HTTP caches may keep a record at most, as long as all nodes say; 0: they ask each time.";
+    CacheMinTtl "cache-min-ttl", Kind::Duration { max_s: 86_400 }, "1", Dynamic, "Shipload: a copy in HTTP caches that should live shorter, in seconds, is not kept at all.";
+    CacheWriteChancePct "cache-write-chance-pct", count(1, 99), "20", Dynamic, "Shipload: the chance that a record is written while HTTP caches keep it, from which its time there is made.";
     ConflictResolutionPolicy "conflict-resolution-policy", Kind::Choice(&["generation", "last-update-time"]), "generation", Dynamic, "Which copy wins when parts of a cluster meet again.";
     ConflictResolveWrites "conflict-resolve-writes", Kind::Bool, "false", Inert, "Merges bins that were shipped from other clusters.";
     DefaultReadTouchTtlPct "default-read-touch-ttl-pct", PERCENT, "0", Dynamic, "A read that comes in the last so many percent of a record's life renews it; 0: never.";

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::{
     changes, cluster, configure, identity, latencies, logs, namespaces, queries, refused, sets, sindex,
-    statistics, truncate, udf,
+    sketch, statistics, truncate, udf,
 };
 
 /// One command.
@@ -105,6 +105,16 @@ pub static COMMANDS: &[InfoCommand] = &[
         "shipload-changes",
         changes::changes,
         "`namespace=NS[;since=N]`: what was written since, as far as it is kept.",
+    ),
+    row(
+        "shipload-lease",
+        sketch::lease,
+        "`namespace=NS;digest=HEX`: milliseconds that HTTP caches may keep the record, as it is from now on.",
+    ),
+    row(
+        "shipload-sketch",
+        sketch::sketch,
+        "`namespace=NS`: partitions led and tainted, and records with older copies in HTTP caches.",
     ),
     row("partition-info", cluster::partition_info, "One row a partition, with names in the first row."),
     row("cluster-name", cluster::cluster_name, "The cluster's name, or `null`."),

@@ -24,6 +24,7 @@ mod reference;
 mod refused;
 mod sets;
 mod sindex;
+mod sketch;
 mod statistics;
 mod truncate;
 mod udf;
