@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process';
 
 export class Cluster {
-  constructor(binary, base) {
+  constructor(binary, base, namespace = 'test:replication-factor=2') {
     this.binary = binary;
+    this.namespace = namespace;
     this.base = base;
     this.nodes = [];
   }
@@ -15,7 +16,7 @@ export class Cluster {
   start(number) {
     const seeds = [0, 1, 2].filter((other) => other !== number).map((other) => `${this.address(other)}:3002`);
     const child = spawn(this.binary, ['serve', '--address', this.address(number), '--seed', seeds.join(','),
-      '--namespace', 'test:replication-factor=2', '--log-level', 'error'], { stdio: ['ignore', 'inherit', 'inherit'] });
+      '--namespace', this.namespace, '--log-level', 'error'], { stdio: ['ignore', 'inherit', 'inherit'] });
     child.on('exit', (code) => { if (!child.wanted && code) console.log(`node ${number} ended with ${code}`); });
     this.nodes[number] = child;
   }

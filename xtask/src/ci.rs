@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 25] = [
+const STEPS: [Step; 26] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -53,6 +53,7 @@ const STEPS: [Step; 25] = [
     Step { name: "manifests", words: &["xtask", "manifests"] },
     Step { name: "web rest", words: &["xtask", "web", "--only", "rest"] },
     Step { name: "web live", words: &["xtask", "web", "--only", "live"] },
+    Step { name: "web client", words: &["xtask", "web", "--only", "client"] },
     Step { name: "web console", words: &["xtask", "web", "--only", "console"] },
     Step { name: "web schema", words: &["xtask", "web", "--only", "schema", "--seconds", "30"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "20"] },

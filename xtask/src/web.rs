@@ -43,6 +43,8 @@ enum Part {
     Rest,
     /// Change streams, `shipload tail`, live queries
     Live,
+    /// The JavaScript client behind caches: staleness, own writes, while a node dies
+    Client,
     /// The pages in Chromium, while a node dies
     Console,
     /// Requests made up from the OpenAPI document
@@ -61,6 +63,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     if wanted(Part::Live) {
         holds &= script("live.mjs", &tools, [binary.clone().into_os_string()])?;
+    }
+    if wanted(Part::Client) {
+        holds &= script("client.mjs", &tools, [binary.clone().into_os_string()])?;
     }
     if wanted(Part::Console) {
         modules(&tools)?;

@@ -32,6 +32,7 @@ files! {
     "text/javascript; charset=utf-8" "api.js"
     "text/javascript; charset=utf-8" "app.js"
     "text/javascript; charset=utf-8" "chart.js"
+    "text/javascript; charset=utf-8" "client.js"
     "text/javascript; charset=utf-8" "dom.js"
     "text/javascript; charset=utf-8" "page-api.js"
     "text/javascript; charset=utf-8" "page-data.js"

@@ -20,6 +20,7 @@ pub mod info;
 pub mod jobs;
 pub mod json;
 pub mod key;
+pub mod lease;
 pub mod live;
 pub mod openapi;
 pub mod operate;
@@ -33,6 +34,7 @@ pub mod router;
 pub mod schema;
 pub mod select;
 pub mod serve;
+pub mod sketch;
 pub mod ttl;
 
 pub use records::{Frames, Later, Member, NodeId, Partitions, Records, Trouble};
@@ -90,6 +92,10 @@ pub struct Web {
     pub hub: Arc<hub::Hub>,
     /// Paths of another room.
     pub more: Option<More>,
+    /// Masters that others have told of.
+    pub leaders: Arc<lease::Leaders>,
+    /// The last cache sketches.
+    pub sketches: Arc<sketch::Sketches>,
     /// Requests that may be answered now.
     places: Arc<Semaphore>,
     /// Streams that may be open.
@@ -113,6 +119,8 @@ impl Web {
             settings: Arc::new(settings),
             history: Arc::default(),
             hub: Arc::default(),
+            leaders: Arc::default(),
+            sketches: Arc::default(),
             more: None,
             places,
             streams,

@@ -2,6 +2,7 @@
 
 use crate::{
     Web, batch, catalog, changes, cluster, history, jobs, live, operate, partitions, problem, record, select,
+    sketch,
 };
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +18,7 @@ use utoipa::OpenApi;
     paths(
         record::get, record::put, record::post, record::patch, record::delete,
         operate::operate, batch::run, select::list, select::query,
-        changes::stream, live::live,
+        changes::stream, live::live, sketch::sketch,
         cluster::cluster, partitions::partitions, history::history, jobs::jobs, jobs::abort,
         catalog::namespaces, catalog::sets, catalog::indexes, catalog::create_index, catalog::delete_index,
         catalog::modules, catalog::module, catalog::node, catalog::quiesce, catalog::addresses,
@@ -27,6 +28,7 @@ use utoipa::OpenApi;
         (name = "records", description = "One record, or many at once"),
         (name = "queries", description = "Listings and queries"),
         (name = "live", description = "Changes as they happen"),
+        (name = "caches", description = "Caches that stay fresh"),
         (name = "catalog", description = "What there is"),
         (name = "cluster", description = "How the cluster is"),
     )

@@ -86,6 +86,11 @@ pub async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     file(&path, &headers)
 }
 
+/// The client for browsers: an ES module that stands alone.
+pub async fn client(headers: HeaderMap) -> Response {
+    file("client.js", &headers)
+}
+
 fn file(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = shipload_console::file(path) else {
         return Problem::not_found("there is no such file").into_response();

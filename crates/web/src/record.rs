@@ -8,6 +8,7 @@ use crate::etag::{self, Condition, Unsupported};
 use crate::extract::{Content, Named, Params};
 use crate::json;
 use crate::key::{self, RecordKey};
+use crate::lease;
 use crate::problem::Problem;
 use crate::schema::{RecordView, Written};
 use crate::ttl;
@@ -87,12 +88,15 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let projection = projection(params.bins.as_deref())?;
-    let record = read(&web, &key, &projection).await?;
+    let (record, life_s) = lease::read(&web, &key, &projection).await?;
     let version = record.version;
-    if etag::is_known(&headers, version) {
-        return Ok(tagged(version, StatusCode::NOT_MODIFIED.into_response()));
-    }
-    Ok(tagged(version, Json(RecordView::of(&key, record)).into_response()))
+    let known = etag::is_known(&headers, version);
+    let response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Json(RecordView::of(&key, record)).into_response()
+    };
+    Ok(kept(life_s, tagged(version, response)))
 }
 
 /// Reads a record of this node or, through it, of another one.
@@ -114,6 +118,16 @@ fn tagged(version: etag::Version, mut response: Response) -> Response {
     }
     // A cache may keep it, and asks each time whether it still holds.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Lets caches keep an answer for so many seconds without asking.
+fn kept(life_s: u64, mut response: Response) -> Response {
+    if life_s > 0
+        && let Ok(value) = HeaderValue::from_str(&format!("public, max-age={life_s}"))
+    {
+        response.headers_mut().insert(CACHE_CONTROL, value);
+    }
     response
 }
 

@@ -72,6 +72,21 @@ pub trait Records: Send + Sync + 'static {
     /// Sends whole frames on one connection of the record door; the answer holds one frame for each.
     fn call(&self, frames: Vec<u8>, answers: usize) -> Later<Vec<u8>>;
 
+    /// The same at the record door of a node that is up.
+    fn call_at(&self, _: NodeId, _: Vec<u8>, _: usize) -> Later<Vec<u8>> {
+        Box::pin(async { Err(Trouble::Refused) })
+    }
+
+    /// Who masters a partition, as far as this node knows.
+    fn master(&self, _namespace: &str, _partition: u16) -> Option<NodeId> {
+        None
+    }
+
+    /// Milliseconds that HTTP caches may keep a record at most; 0 when they have to ask each time.
+    fn cache_max_ms(&self, _namespace: &str) -> u64 {
+        0
+    }
+
     /// Starts a query on one node; frames come until the message that ends the stream has come. Dropping the
     /// receiver ends the query.
     fn query(&self, node: NodeId, frame: Vec<u8>) -> Later<Frames>;

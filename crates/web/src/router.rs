@@ -2,9 +2,10 @@
 
 use crate::cross_origin::{guard, layer};
 use crate::problem::Problem;
+use crate::serve::Work;
 use crate::{
     Web, batch, catalog, changes, cluster, history, jobs, live, openapi, operate, pages, partitions, record,
-    select,
+    select, sketch,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -34,6 +35,8 @@ pub fn router(web: Web) -> Router {
         .route("/db/{namespace}/{set}/{key}/operate", post(operate::operate))
         .route("/batch/{namespace}", post(batch::run))
         .route("/query/{namespace}/{set}", post(select::query))
+        .route("/sketch/{namespace}", get(sketch::sketch))
+        .route("/client.js", get(pages::client))
         .route("/changes/{namespace}/{set}", get(changes::stream))
         .route("/live/{namespace}/{set}", get(live::live))
         .route("/cluster", get(cluster::cluster))
@@ -69,6 +72,7 @@ pub fn router(web: Web) -> Router {
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
     let more = web.more.as_ref().map(|more| more.routes.clone()).unwrap_or_default();
     let more = more
+        .layer(from_fn(patient))
         .layer(from_fn_with_state(web.clone(), guard))
         .layer(from_fn(no_store))
         .layer(layer(&web.settings.cors_origins));
@@ -98,6 +102,12 @@ async fn turn(State(web): State<Web>, request: Request, next: Next) -> Response 
     };
     let answered = tokio::time::timeout(WHOLE, next.run(request)).await;
     answered.unwrap_or_else(|_| Problem::from(crate::Trouble::Late).into_response())
+}
+
+/// An answer that may take long: its connection waits for it.
+async fn patient(request: Request, next: Next) -> Response {
+    let _work = request.extensions().get::<Work>().map(Work::begin);
+    next.run(request).await
 }
 
 /// What says nothing about caches must not be kept by one.

@@ -104,6 +104,21 @@ impl Records for Node {
         Box::pin(Arc::clone(&self.here).call(frames, answers))
     }
 
+    fn call_at(&self, node: NodeId, frames: Vec<u8>, answers: usize) -> Later<Vec<u8>> {
+        let lanes = self.lanes(node);
+        Box::pin(async move { lanes?.call(frames, answers).await })
+    }
+
+    fn master(&self, namespace: &str, partition: u16) -> Option<NodeId> {
+        let node = &self.shared.node;
+        let namespace = node.namespace(namespace.as_bytes())?;
+        node.known_master(namespace, PartitionId::new(partition)?).map(|id| NodeId(id.0))
+    }
+
+    fn cache_max_ms(&self, namespace: &str) -> u64 {
+        self.shared.node.namespace(namespace.as_bytes()).map_or(0, shipload_node::Namespace::cache_max_ms)
+    }
+
     fn query(&self, node: NodeId, frame: Vec<u8>) -> Later<Frames> {
         let lanes = self.lanes(node);
         Box::pin(async move { lanes?.query(frame).await })
