@@ -2,7 +2,11 @@
 //!
 //! Guarantees: pure; one step at a time; after a change it waits, longer before it shrinks than before it grows; it
 //! never wants what can't be placed or, of a database, what could not hold the copies of records. A measurement that is
-//! missing changes nothing.
+//! missing changes nothing. A policy is a few words, on labels of the service or in a [`File`].
+
+mod file;
+
+pub use file::File;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +23,12 @@ pub struct Policy {
     pub requests: Option<f64>,
     /// Memory in use, in percent of the limit.
     pub memory_pct: Option<f64>,
+    /// Storage in use, in percent of what a database has.
+    pub disk_pct: Option<f64>,
+    /// The load balancer's name for the service; the service's own when empty.
+    pub backend: String,
+    /// Only say what would be changed.
+    pub dry_run: bool,
     /// Milliseconds after a change before it grows again.
     pub grow_after_ms: u64,
     /// Milliseconds after a change before it shrinks.
@@ -34,57 +44,117 @@ pub struct Measured {
     pub requests: Option<f64>,
     /// See [`Policy::memory_pct`].
     pub memory_pct: Option<f64>,
+    /// See [`Policy::disk_pct`].
+    pub disk_pct: Option<f64>,
 }
 
 /// How much a mean must be below its target before a task is taken away: what is left must carry it easily.
 const SHRINK_BELOW: f64 = 0.7;
 const MINUTE_MS: u64 = 60_000;
 
+/// The words of a policy.
+const WORDS: [&str; 11] = [
+    "min",
+    "max",
+    "cpu-pct",
+    "requests",
+    "memory-pct",
+    "disk-pct",
+    "cooldown-s",
+    "grow-after-s",
+    "shrink-after-s",
+    "backend",
+    "dry-run",
+];
+
 /// Reads the labels `shipload.autoscale.*` of a service; none when there are none.
 ///
 /// # Errors
 /// Which label can't be followed.
 pub fn policy(labels: &BTreeMap<String, String>) -> Result<Option<Policy>, String> {
+    let prefix = "shipload.autoscale.";
     let said: BTreeMap<&str, &str> = labels
         .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix("shipload.autoscale.")?, value.as_str())))
+        .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
         .collect();
     if said.is_empty() {
         return Ok(None);
     }
-    let known = ["min", "max", "cpu-pct", "requests", "memory-pct", "grow-after-s", "shrink-after-s"];
-    if let Some(other) = said.keys().find(|name| !known.contains(*name)) {
-        return Err(format!("shipload.autoscale.{other} is not known; there are: {}", known.join(", ")));
+    read(&said, prefix).map(Some)
+}
+
+/// Reads a policy from its words; `prefix` stands before each word in a complaint.
+fn read(said: &BTreeMap<&str, &str>, prefix: &str) -> Result<Policy, String> {
+    if let Some(other) = said.keys().find(|name| !WORDS.contains(*name)) {
+        return Err(format!("{prefix}{other} is not known; there are: {}", WORDS.join(", ")));
     }
-    let whole = |name: &str, default: u64| {
-        said.get(name).map_or(Ok(default), |text| {
-            text.parse().map_err(|_| format!("shipload.autoscale.{name}: '{text}' is no number"))
-        })
+    let wrong = |name: &str, text: &str, form: &str| format!("{prefix}{name}: '{text}' is {form}");
+    let whole = |name: &str, default: u64| match said.get(name) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| wrong(name, text, "no number")),
     };
-    let target = |name: &str| {
-        said.get(name)
-            .map(|text| match text.parse::<f64>() {
-                Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
-                Ok(_) | Err(_) => Err(format!("shipload.autoscale.{name}: '{text}' is no number above 0")),
-            })
-            .transpose()
+    let target = |name: &str| match said.get(name).map(|text| (text, text.parse::<f64>())) {
+        None => Ok(None),
+        Some((_, Ok(value))) if value > 0.0 && value.is_finite() => Ok(Some(value)),
+        Some((text, _)) => Err(wrong(name, text, "no number above 0")),
     };
+    let dry_run = match said.get("dry-run").copied() {
+        Some("true") => true,
+        Some("false") | None => false,
+        Some(text) => return Err(wrong("dry-run", text, "neither true nor false")),
+    };
+    // One pause for both directions, or each its own.
+    let pause = |name: &str, default: u64| whole(name, whole("cooldown-s", default)?);
     let policy = Policy {
         min: whole("min", 1)?,
         max: whole("max", 10)?,
         cpu_pct: target("cpu-pct")?,
         requests: target("requests")?,
         memory_pct: target("memory-pct")?,
-        grow_after_ms: whole("grow-after-s", 60)?.saturating_mul(1000),
-        shrink_after_ms: whole("shrink-after-s", 300)?.saturating_mul(1000).max(MINUTE_MS / 60),
+        disk_pct: target("disk-pct")?,
+        backend: said.get("backend").copied().unwrap_or_default().to_owned(),
+        dry_run,
+        grow_after_ms: pause("grow-after-s", 60)?.saturating_mul(1000),
+        shrink_after_ms: pause("shrink-after-s", 300)?.saturating_mul(1000).max(MINUTE_MS / 60),
     };
     if policy.min > policy.max {
-        return Err(format!("shipload.autoscale: min {} is more than max {}", policy.min, policy.max));
+        return Err(format!("{prefix}min {} is more than {prefix}max {}", policy.min, policy.max));
     }
-    if policy.cpu_pct.is_none() && policy.requests.is_none() && policy.memory_pct.is_none() {
-        return Err("shipload.autoscale has no target: cpu-pct, requests or memory-pct".to_owned());
+    if policy.targets().next().is_none() {
+        let whose = if prefix.is_empty() { "it".to_owned() } else { format!("{prefix}*") };
+        return Err(format!("{whose} has no target: cpu-pct, requests, memory-pct or disk-pct"));
     }
-    Ok(Some(policy))
+    Ok(policy)
+}
+
+impl Policy {
+    /// Names of the targets and what they should be.
+    fn targets(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let all = [
+            ("processor", self.cpu_pct),
+            ("requests", self.requests),
+            ("memory", self.memory_pct),
+            ("storage", self.disk_pct),
+        ];
+        all.into_iter().filter_map(|(name, target)| Some((name, target?)))
+    }
+
+    /// The targets that nothing was measured for; as long as there are some it never shrinks.
+    #[must_use]
+    pub fn unmeasured(&self, measured: &Measured) -> Vec<&'static str> {
+        self.targets().map(|(name, _)| name).filter(|name| measured.of(name).is_none()).collect()
+    }
+}
+
+impl Measured {
+    fn of(&self, name: &str) -> Option<f64> {
+        match name {
+            "processor" => self.cpu_pct,
+            "requests" => self.requests,
+            "memory" => self.memory_pct,
+            _ => self.disk_pct,
+        }
+    }
 }
 
 /// A wish, and the reason for it.
@@ -104,13 +174,8 @@ pub fn wish(policy: &Policy, now: u64, measured: &Measured, since_ms: u64) -> Op
         let why = format!("{now} is outside of {} to {}", policy.min, policy.max);
         return Some(Wish { replicas: clamped, why });
     }
-    let pairs = [
-        ("processor", policy.cpu_pct, measured.cpu_pct),
-        ("requests", policy.requests, measured.requests),
-        ("memory", policy.memory_pct, measured.memory_pct),
-    ];
     let known: Vec<(&str, f64, f64)> =
-        pairs.into_iter().filter_map(|(name, target, mean)| Some((name, target?, mean?))).collect();
+        policy.targets().filter_map(|(name, target)| Some((name, target, measured.of(name)?))).collect();
     if let Some((name, target, mean)) = known.iter().find(|(_, target, mean)| mean > target)
         && now < policy.max
         && since_ms >= policy.grow_after_ms
@@ -118,7 +183,7 @@ pub fn wish(policy: &Policy, now: u64, measured: &Measured, since_ms: u64) -> Op
         return Some(Wish { replicas: now + 1, why: format!("{name} {mean:.1} is above {target:.1}") });
     }
     // Every target that the policy names must be measured and low, also for those that are left.
-    let named = pairs.iter().filter(|(_, target, _)| target.is_some()).count();
+    let named = policy.targets().count();
     let spread = |mean: f64| if now > 1 { mean * to_float(now) / to_float(now - 1) } else { f64::INFINITY };
     let easy =
         known.len() == named && known.iter().all(|(_, target, mean)| spread(*mean) < target * SHRINK_BELOW);
@@ -158,7 +223,7 @@ mod tests {
         assert_eq!(policy(&BTreeMap::new()), Ok(None));
         assert!(
             policy(&labels(&[("min", "3"), ("max", "2"), ("cpu-pct", "5")]))
-                .is_err_and(|why| why.contains("more than max"))
+                .is_err_and(|why| why.contains("is more than"))
         );
         assert!(policy(&labels(&[("min", "1")])).is_err_and(|why| why.contains("no target")));
         assert!(policy(&labels(&[("mim", "1")])).is_err_and(|why| why.contains("not known")));

@@ -15,6 +15,7 @@ mod tls;
 
 pub use connect::EngineError;
 pub use image::is_pinned;
+pub use network::Usage;
 pub use service::{ServiceSeen, TaskSeen};
 pub use tls::Tls;
 

@@ -3,7 +3,9 @@
 mod file;
 mod process;
 mod runtime;
+mod statistics;
 
 pub use file::{Settings, frame_of, render};
 pub use process::{Balancer, ProcessError};
 pub use runtime::{Runtime, RuntimeError, command};
+pub use statistics::Statistics;

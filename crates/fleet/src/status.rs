@@ -36,6 +36,8 @@ pub struct NodeSeen {
     pub remaining: u64,
     /// Free memory of its container or machine, in percent.
     pub free_memory_pct: u64,
+    /// Storage in use, in percent of what its fullest namespace has.
+    pub storage_pct: u64,
     /// Client requests since it started, of all kinds that are counted.
     pub requests: u64,
     /// Whether it refuses writes.
@@ -119,6 +121,9 @@ fn parse(text: &str) -> Option<ClusterSeen> {
         let sum = |key: &str| -> u64 {
             namespaces.iter().filter_map(|one| of(one, key)?.parse::<u64>().ok()).sum()
         };
+        let most = |key: &str| -> u64 {
+            namespaces.iter().filter_map(|one| of(one, key)?.parse::<u64>().ok()).max().unwrap_or(0)
+        };
         let copies = namespaces.iter().filter_map(|one| {
             of(one, "effective_replication_factor").or_else(|| of(one, "replication-factor"))?.parse().ok()
         });
@@ -128,6 +133,7 @@ fn parse(text: &str) -> Option<ClusterSeen> {
             key: text("cluster_key")?,
             remaining: number("migrate_partitions_remaining").unwrap_or(0),
             free_memory_pct: number("system_free_mem_pct").unwrap_or(0),
+            storage_pct: most("data_used_pct"),
             requests: sum("client_read_success") + sum("client_write_success"),
             stop_writes: namespaces.iter().any(|one| of(one, "stop_writes").as_deref() == Some("true")),
             copies: copies.max().unwrap_or(2),
@@ -147,6 +153,7 @@ mod tests {
             key: key.to_owned(),
             remaining,
             free_memory_pct: 50,
+            storage_pct: 10,
             requests: 0,
             stop_writes: false,
             copies: 2,
@@ -167,10 +174,10 @@ mod tests {
     #[test]
     fn the_tool_s_answer_is_read() {
         let text = r#"[{"node":"10.0.0.1:3000","statistics":{"cluster_size":"2","cluster_key":"AB","migrate_partitions_remaining":0},
-            "namespaces":{"test":{"stop_writes":"true","replication-factor":"3","client_read_success":5}}}]"#;
+            "namespaces":{"test":{"stop_writes":"true","replication-factor":"3","client_read_success":5,"data_used_pct":"42"}}}]"#;
         let seen = parse(text).expect("readable");
         assert_eq!((seen.nodes[0].size, seen.copies(), seen.nodes[0].requests), (2, 3, 5));
-        assert!(seen.nodes[0].stop_writes);
+        assert!(seen.nodes[0].stop_writes && seen.nodes[0].storage_pct == 42);
         assert_eq!(parse("nonsense"), None);
     }
 }

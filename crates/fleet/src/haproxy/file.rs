@@ -166,7 +166,8 @@ mod tests {
     fn haproxy_takes_the_file() {
         let Ok(version) = std::process::Command::new("haproxy").arg("-v").output() else {
             // Not by `eprintln!`, which a test that succeeds keeps to itself.
-            let why = "haproxy_takes_the_file: LEFT OUT, the program haproxy is not here (apt-get install haproxy)";
+            let why =
+                "haproxy_takes_the_file: LEFT OUT, the program haproxy is not here (apt-get install haproxy)";
             writeln!(std::io::stderr(), "{why}").expect("written");
             return;
         };

@@ -21,6 +21,14 @@ pub enum RuntimeError {
     /// Its answer can't be read.
     #[error("HAProxy's table of containers can't be read: {0}")]
     Table(&'static str),
+    /// Its page of statistics is not to be had.
+    #[error("no statistics of HAProxy at {host}: {why}")]
+    Statistics {
+        /// Where they were sought.
+        host: String,
+        /// What happened.
+        why: String,
+    },
 }
 
 /// A running HAProxy.
