@@ -24,7 +24,9 @@ pub(crate) fn target_dir() -> PathBuf {
     }
     let program = std::env::current_exe().ok();
     let above = program.as_deref().and_then(Path::parent).and_then(Path::parent);
-    above.filter(|folder| folder.join("CACHEDIR.TAG").exists()).map_or_else(|| root().join("target"), Path::to_owned)
+    above
+        .filter(|folder| folder.join("CACHEDIR.TAG").exists())
+        .map_or_else(|| root().join("target"), Path::to_owned)
 }
 
 /// Every file that git tracks or would add, relative to the root; files that are gone are left out.

@@ -1,8 +1,9 @@
 //! What the cluster's threads want from the engine: the node itself, or a part of it in tests.
 
 use super::SeedAddress;
+use super::join::addresses;
 use crate::service::Shared;
-use shipload_cluster::Attributes;
+use shipload_cluster::{Address, Attributes};
 use shipload_node::Now;
 use shipload_node::cluster::{Join, Outgoing, Seed};
 use shipload_node::config::NamespaceKey;
@@ -32,6 +33,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn is_alone(&self) -> bool;
     /// The rack that is configured now.
     fn rack(&self) -> u32;
+    /// What clients that ask for alternate addresses are told now.
+    fn alternate(&self) -> Vec<Address>;
 }
 
 impl Engine for Shared {
@@ -82,5 +85,9 @@ impl Engine for Shared {
     fn rack(&self) -> u32 {
         let racks = self.node.namespaces().iter().map(|one| one.config.number(NamespaceKey::RackId));
         racks.into_iter().find(|rack| *rack != 0).and_then(|rack| u32::try_from(rack).ok()).unwrap_or(0)
+    }
+
+    fn alternate(&self) -> Vec<Address> {
+        addresses(&self.node.facts.listen.read().alternate)
     }
 }

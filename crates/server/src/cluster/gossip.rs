@@ -47,8 +47,9 @@ const SLOW_MS: u64 = 30;
 /// A node that has seeds founds a cluster alone when none of them has answered for so long.
 const FOUND_MS: u64 = 1500;
 /// One that remembers other nodes waits longer: alone it would serve what it holds as if that were all. After a restart of
-/// all engines of a Swarm their name servers saw only a part of the tasks for a minute. With one other node it founds at once.
-const FOUND_REMEMBERING_MS: u64 = 75_000;
+/// all engines of a Swarm these look for each other once a minute, and tell each other all once in half a minute more; until
+/// then names and packets of one engine may be lost to another. With one other node it founds at once.
+const FOUND_REMEMBERING_MS: u64 = 120_000;
 const WAKE: Token = Token(usize::MAX);
 
 /// What takes fabric messages and replies.

@@ -110,6 +110,10 @@ impl Engine for Member {
     fn rack(&self) -> u32 {
         0
     }
+
+    fn alternate(&self) -> Vec<shipload_cluster::Address> {
+        Vec::new()
+    }
 }
 
 /// Names that a test may change while nodes run.

@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::gossip::{Deliver, Gossip, Settings};
 use super::heartbeat::Heartbeat;
 use super::reach::Listening;
-use super::{Resolver, SeedAddress};
+use super::{Resolver, SeedAddress, outside};
 use crate::host::container;
 use crate::ports::Bound;
 use crate::service::Shared;
@@ -30,12 +30,15 @@ pub(crate) fn join(
 ) -> io::Result<Gossip> {
     let listen = shared.node.facts.listen.read().clone();
     let port = bound.heartbeat.unwrap_or(bound.service).port();
+    if listen.alternate.is_empty() && container::is_container() {
+        outside::find(shared, bound.service.port())?;
+    }
     let settings = Settings {
         listening: Listening {
             fabric: bound.fabric.unwrap_or(bound.service),
             heartbeat: bound.heartbeat.unwrap_or(bound.service),
-            access: listen.access.iter().filter_map(|text| address(text)).collect(),
-            alternate: listen.alternate.iter().filter_map(|text| address(text)).collect(),
+            access: addresses(&listen.access),
+            alternate: addresses(&listen.alternate),
             service: listen.service,
             rack: 0,
         },
@@ -67,7 +70,11 @@ fn seeds(network: &Values<NetworkKey>, kept: Option<&Kept>, bound_heartbeat: u16
     seeds
 }
 
-fn address(text: &str) -> Option<Address> {
-    let SeedAddress { host, port } = SeedAddress::parse(text, 0)?;
-    Address::new(&host, port)
+/// The texts that are addresses.
+pub(super) fn addresses(texts: &[String]) -> Vec<Address> {
+    let address = |text: &String| {
+        let SeedAddress { host, port } = SeedAddress::parse(text, 0)?;
+        Address::new(&host, port)
+    };
+    texts.iter().filter_map(address).collect()
 }

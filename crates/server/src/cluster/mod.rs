@@ -12,6 +12,7 @@ mod heartbeat;
 mod join;
 mod keep;
 pub(crate) mod multicast;
+mod outside;
 mod reach;
 mod scout;
 mod seed_address;

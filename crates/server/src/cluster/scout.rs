@@ -103,7 +103,8 @@ impl Scout {
     }
 
     fn attributes_with(&self, reach: &mut Reach, seeds: &[SocketAddr]) -> Attributes {
-        let listening = Listening { rack: self.engine.rack(), ..self.listening.clone() };
+        let (rack, alternate) = (self.engine.rack(), self.engine.alternate());
+        let listening = Listening { rack, alternate, ..self.listening.clone() };
         reach.attributes(&listening, seeds, &Machine)
     }
 

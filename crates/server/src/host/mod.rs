@@ -7,3 +7,4 @@ pub mod identity;
 pub mod interfaces;
 pub mod load;
 pub mod memory;
+pub(crate) mod published;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerospike::{Bin, Bins, Client, ClientPolicy, Host, Key, ReadPolicy, Value, WritePolicy};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -32,6 +32,9 @@ const TOTAL_HITS: &str = "total_hits";
 /// How long a visitor is kept waiting for the first node.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
+/// An engine's name server says nothing of a name that it does not know yet, and the system's resolver would wait ten
+/// seconds for that; who asks anew is told as soon as the name is there.
+const NAME_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The running page.
 pub(crate) struct Page {
@@ -59,9 +62,13 @@ impl Page {
     /// Connects to a cluster by one of its nodes.
     ///
     /// # Errors
-    /// When no node answers at `host` and `port`.
+    /// When the name `host` stands for nothing yet, or no node answers there at `port`.
     pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<()> {
-        let client = Client::new(&ClientPolicy::default(), &vec![Host::new(host, port)]).await;
+        let found = tokio::time::timeout(NAME_PATIENCE, tokio::net::lookup_host((host, port)));
+        let found = found.await.map_err(|_| anyhow!("the name server keeps silent about {host}"))?;
+        let found = found.with_context(|| format!("{host} stands for no address"))?;
+        let hosts: Vec<Host> = found.map(|address| Host::new(&address.ip().to_string(), port)).collect();
+        let client = Client::new(&ClientPolicy::default(), &hosts).await;
         // Somebody else may have connected meanwhile; one client is enough.
         self.counter.client.set(client.context("the page can't reach a node")?).ok();
         Ok(())
