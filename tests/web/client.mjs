@@ -6,7 +6,7 @@ import { Cluster, json, until } from './cluster.mjs';
 import { HttpCache } from './cache.mjs';
 
 const [binary] = process.argv.slice(2);
-const cluster = new Cluster(binary, 64, 'test:replication-factor=2:cache-max-ttl=20:cache-write-chance-pct=99');
+const cluster = new Cluster(binary, 65, 'test:replication-factor=2:cache-max-ttl=20:cache-write-chance-pct=99');
 let failed = 0;
 const check = (what, holds, seen = '') => {
   console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${seen === '' ? '' : `: ${seen}`}`);

@@ -41,7 +41,7 @@ pub(crate) struct Args {
 enum Part {
     /// Status codes, values, listings, queries, strangers
     Rest,
-    /// Change streams, `shipload tail`, live queries
+    /// Change streams, `shipload tail`, live queries as events and over WebSockets
     Live,
     /// The JavaScript client behind caches: staleness, own writes, while a node dies
     Client,
@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     if wanted(Part::Live) {
         holds &= script("live.mjs", &tools, [binary.clone().into_os_string()])?;
+        holds &= script("socket.mjs", &tools, [binary.clone().into_os_string()])?;
     }
     if wanted(Part::Client) {
         holds &= script("client.mjs", &tools, [binary.clone().into_os_string()])?;

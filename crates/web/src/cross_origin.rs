@@ -23,7 +23,7 @@ pub fn layer(origins: &[String]) -> CorsLayer {
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers(ALLOWED)
-        .expose_headers([ETAG, LOCATION])
+        .expose_headers([ETAG, LOCATION, header::AGE])
         .max_age(PREFLIGHT_AGE);
     if origins.iter().any(|origin| origin == "*") {
         return layer.allow_origin(Any);
@@ -34,9 +34,11 @@ pub fn layer(origins: &[String]) -> CorsLayer {
 
 /// Refuses changes that a page of another origin asks for.
 pub async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    // What is opened as a WebSocket is read by its page, whatever the browser thinks of it.
+    let opens = request.headers().contains_key(header::UPGRADE);
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && !opens;
     if !reads && !is_welcome(request.headers(), &web.settings.cors_origins) {
-        let detail = "a page of another origin may not change anything; allow it by http.cors-origin";
+        let detail = "a page of another origin may do no such thing; allow it by http.cors-origin";
         return Problem::new(StatusCode::FORBIDDEN, "cross-origin", detail).into_response();
     }
     next.run(request).await

@@ -103,15 +103,16 @@ impl History {
     /// Notes which nodes are up.
     fn meet(&self, members: Vec<NodeId>, time: u64) {
         let mut kept = self.0.lock();
-        let before = kept.members.replace(members.clone());
         // What is there when this node begins is no event.
-        let Some(before) = before else { return };
+        let before = kept.members.take().unwrap_or_else(|| members.clone());
         let gone = before.iter().filter(|id| !members.contains(id));
         let gone =
             gone.map(|id| Event { time, text: format!("node {id} is gone"), level: Condition::Critical });
         let new = members.iter().filter(|id| !before.contains(id));
         let new = new.map(|id| Event { time, text: format!("node {id} has joined"), level: Condition::Good });
-        kept.note(gone.chain(new).collect());
+        let events = gone.chain(new).collect();
+        kept.note(events);
+        kept.members = Some(members);
     }
 
     /// Whether it is time to ask all nodes how they are.

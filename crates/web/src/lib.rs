@@ -35,6 +35,7 @@ pub mod schema;
 pub mod select;
 pub mod serve;
 pub mod sketch;
+pub mod socket;
 pub mod ttl;
 
 pub use records::{Frames, Later, Member, NodeId, Partitions, Records, Trouble};

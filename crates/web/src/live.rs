@@ -15,6 +15,7 @@ use crate::hub::EVERY;
 use crate::problem::Problem;
 use crate::schema::RecordView;
 use crate::select::Standing;
+use crate::socket::Subscriber;
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use serde::Deserialize;
@@ -36,13 +37,13 @@ const LIMIT_MAX: usize = 500;
 #[into_params(parameter_in = Query)]
 pub struct LiveParams {
     /// A filter as JSON, such as `{"age": {"$gte": 18}}`.
-    filter: Option<String>,
+    pub(crate) filter: Option<String>,
     /// Bins to sort by, with commas between; `-` before a name sorts downwards.
-    sort: Option<String>,
+    pub(crate) sort: Option<String>,
     /// Records wanted, 1 to 500; 100 without it.
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// Records to leave out.
-    offset: Option<usize>,
+    pub(crate) offset: Option<usize>,
 }
 
 /// A query's result and its changes as they happen. The answer is `text/event-stream`.
@@ -56,79 +57,116 @@ pub async fn live(
     Params(params): Params<LiveParams>,
 ) -> Result<Sse<Events>, Problem> {
     known(&web, &place.namespace)?;
-    let limit = params.limit.unwrap_or(100);
-    let offset = params.offset.unwrap_or(0);
-    if limit == 0 || limit.saturating_add(offset) > LIMIT_MAX {
-        return Err(Problem::unprocessable(format!("'limit' and 'offset' are together 1 to {LIMIT_MAX}")));
-    }
-    let mut follower = Follower::new(&place.namespace, &place.set, None)?;
-    let standing = Standing::new(place, params.filter.as_deref(), params.sort.as_deref(), offset, limit)?;
-    let permit = stream_place(&web)?;
-    // Listening begins before the first run: what changes in between is seen by the second one.
-    follower.step(&web).await;
-    let first = standing.run(&web).await?;
+    let query = Query::begin(&web, place, params).await?;
     let (sender, events) = mpsc::channel(AHEAD);
-    tokio::spawn(async move {
-        let _permit = permit;
-        let closed = sender.clone();
-        tokio::select! {
-            () = follow(&web, follower, standing, first, &sender) => {}
-            () = closed.closed() => {}
-        }
-    });
+    tokio::spawn(query.follow(web, Out::Events(sender)));
     Ok(sse(events))
 }
 
-async fn follow(
-    web: &Web,
-    mut follower: Follower,
-    standing: Standing,
-    first: Vec<RecordView>,
-    sender: &mpsc::Sender<Event>,
-) {
-    if send(sender, "result", &json!({ "data": first })).await.is_err() {
-        return;
+/// Nobody receives any more.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+/// Where messages go.
+#[derive(Debug, Clone)]
+pub(crate) enum Out {
+    /// Server-sent events.
+    Events(mpsc::Sender<Event>),
+    /// A subscription on a WebSocket.
+    Socket(Subscriber),
+}
+
+impl Out {
+    async fn tell(&self, name: &str, data: Value) -> Result<(), Gone> {
+        match self {
+            Out::Events(sender) => {
+                sender.send(Event::default().event(name).data(data.to_string())).await.map_err(|_| Gone)
+            }
+            Out::Socket(subscriber) => subscriber.tell(name, data).await,
+        }
     }
-    let mut list = first;
-    let mut alive = tokio::time::Instant::now();
-    loop {
-        tokio::time::sleep(EVERY).await;
-        let step = follower.step(web).await;
-        if step.changes.is_empty() && step.missed.is_none() {
-            if alive.elapsed() > ALIVE {
-                if sender.send(Event::default().comment("")).await.is_err() {
-                    return;
-                }
-                alive = tokio::time::Instant::now();
-            }
-            continue;
+
+    /// So that proxies do not take the connection for dead.
+    async fn breathe(&self) -> Result<(), Gone> {
+        match self {
+            Out::Events(sender) => sender.send(Event::default().comment("")).await.map_err(|_| Gone),
+            // It is pinged.
+            Out::Socket(_) => Ok(()),
         }
-        match standing.run(web).await {
-            Ok(now) => {
-                for event in edits(&list, &now, &step) {
-                    if send(sender, "match", &event).await.is_err() {
-                        return;
-                    }
-                }
-                list = now;
-            }
-            Err(problem) => {
-                // The next change, or the end of the trouble, leads to another run.
-                if send(sender, "error", &json!({ "code": problem.code, "detail": problem.detail }))
-                    .await
-                    .is_err()
-                {
-                    return;
-                }
-            }
+    }
+
+    async fn closed(&self) {
+        match self {
+            Out::Events(sender) => sender.closed().await,
+            Out::Socket(subscriber) => subscriber.closed().await,
         }
-        alive = tokio::time::Instant::now();
-        tokio::time::sleep(AT_LEAST).await;
     }
 }
 
-async fn send(sender: &mpsc::Sender<Event>, name: &str, data: &Value) -> Result<(), ()> {
-    sender.send(Event::default().event(name).data(data.to_string())).await.map_err(|_| ())
+/// A live query that has its first result.
+pub(crate) struct Query {
+    follower: Follower,
+    standing: Standing,
+    list: Vec<RecordView>,
+    _place: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Query {
+    /// Runs it for the first time.
+    pub(crate) async fn begin(web: &Web, place: InSet, params: LiveParams) -> Result<Query, Problem> {
+        let limit = params.limit.unwrap_or(100);
+        let offset = params.offset.unwrap_or(0);
+        if limit == 0 || limit.saturating_add(offset) > LIMIT_MAX {
+            let detail = format!("'limit' and 'offset' are together 1 to {LIMIT_MAX}");
+            return Err(Problem::unprocessable(detail));
+        }
+        let mut follower = Follower::new(&place.namespace, &place.set, None)?;
+        let standing = Standing::new(place, params.filter.as_deref(), params.sort.as_deref(), offset, limit)?;
+        let permit = stream_place(web)?;
+        // Listening begins before the first run: what changes in between is seen by the second one.
+        follower.step(web).await;
+        let list = standing.run(web).await?;
+        Ok(Query { follower, standing, list, _place: permit })
+    }
+
+    /// Tells the result and then its changes, until nobody listens.
+    pub(crate) async fn follow(mut self, web: Web, out: Out) {
+        let closed = out.clone();
+        tokio::select! {
+            _ = self.run(&web, &out) => {}
+            () = closed.closed() => {}
+        }
+    }
+
+    async fn run(&mut self, web: &Web, out: &Out) -> Result<(), Gone> {
+        out.tell("result", json!({ "data": self.list })).await?;
+        let mut alive = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let step = self.follower.step(web).await;
+            if step.changes.is_empty() && step.missed.is_none() {
+                if alive.elapsed() > ALIVE {
+                    out.breathe().await?;
+                    alive = tokio::time::Instant::now();
+                }
+                continue;
+            }
+            match self.standing.run(web).await {
+                Ok(now) => {
+                    for event in edits(&self.list, &now, &step) {
+                        out.tell("match", event).await?;
+                    }
+                    self.list = now;
+                }
+                // The next change, or the end of the trouble, leads to another run.
+                Err(problem) => {
+                    out.tell("error", json!({ "code": problem.code, "detail": problem.detail })).await?;
+                }
+            }
+            alive = tokio::time::Instant::now();
+            tokio::time::sleep(AT_LEAST).await;
+        }
+    }
 }
 
 /// What turns one list into the other.

@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use crate::serve::Work;
 use crate::{
     Web, batch, catalog, changes, cluster, history, jobs, live, openapi, operate, pages, partitions, record,
-    select, sketch,
+    select, sketch, socket,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -38,6 +38,7 @@ pub fn router(web: Web) -> Router {
         .route("/sketch/{namespace}", get(sketch::sketch))
         .route("/client.js", get(pages::client))
         .route("/changes/{namespace}/{set}", get(changes::stream))
+        .route("/live/{namespace}", get(socket::socket))
         .route("/live/{namespace}/{set}", get(live::live))
         .route("/cluster", get(cluster::cluster))
         .route("/partitions/{namespace}", get(partitions::partitions))
