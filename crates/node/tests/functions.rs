@@ -246,6 +246,10 @@ fn rows_of_a_batch_call_functions() {
 
 /// A query with a function.
 fn query(op: u8, function: &str, args: &[u8], header: Header, task_id: u64) -> Vec<u8> {
+    query_of(op == 1, op, function, args, header, task_id)
+}
+
+fn query_of(partitioned: bool, op: u8, function: &str, args: &[u8], header: Header, task_id: u64) -> Vec<u8> {
     let partitions: Vec<u8> = (0..4096u16).flat_map(u16::to_le_bytes).collect();
     let (op, task_id) = ([op], task_id.to_be_bytes());
     let mut fields: Vec<(u8, &[u8])> = vec![
@@ -257,7 +261,7 @@ fn query(op: u8, function: &str, args: &[u8], header: Header, task_id: u64) -> V
         (field::UDF_ARGS, args),
         (field::UDF_OP, &op),
     ];
-    if op == [1] {
+    if partitioned {
         fields.push((field::PARTITIONS, &partitions));
     }
     let mut bytes = Vec::new();
@@ -310,6 +314,17 @@ fn an_aggregation_sends_the_results_of_a_stream() {
     assert!(engine.info("query-show:id=2").contains("job-type=aggregation"));
     let empty = engine.messages(&query(1, "total", &[0x91, 0xa2, 3, b'z'], header, 3));
     assert_eq!(empty.len(), 1);
+}
+
+/// The C client, and those built on it, ask so.
+#[test]
+fn an_aggregation_that_names_no_partition_is_of_all_that_the_node_masters() {
+    let mut engine = engine();
+    (1..=500).for_each(|key| drop(engine.put_integer(key, "a", key)));
+    let header = Header { info1: info1::READ, ..Header::default() };
+    let total = engine.messages(&query_of(false, 1, "total", &[0x91, 0xa2, 3, b'a'], header, 1));
+    assert_eq!(total.len(), 2, "{total:?}");
+    assert_eq!(total[0].integer("SUCCESS"), Some(500 * 501 / 2));
 }
 
 #[test]

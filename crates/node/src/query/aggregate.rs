@@ -20,10 +20,10 @@ use shipload_lua::{Lease, LoadError, StreamRun};
 use shipload_store::RecordRef;
 use shipload_value::expr::{Program, Truth};
 use shipload_value::{OwnedParticle, ParticleType};
+use shipload_wire::Request;
 use shipload_wire::bits::op;
 use shipload_wire::code::ResultCode;
 use shipload_wire::reply::{self, ReplyHeader};
-use shipload_wire::{PartitionQuery, Request};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -37,12 +37,12 @@ const SLICE_LOOKS: usize = 2048;
 const PARTITION_LOOKS: usize = 8;
 
 /// What an aggregation starts with.
-pub(super) struct Begin<'q> {
-    pub(super) query: &'q PartitionQuery<'q>,
+pub(super) struct Begin {
+    pub(super) walk: Walk,
+    pub(super) records_per_second: u32,
     pub(super) sets: Sets,
     pub(super) filter: Option<Program>,
     pub(super) job: Arc<Job>,
-    pub(super) along: Along,
 }
 
 /// An aggregation under way.
@@ -73,15 +73,15 @@ enum Failure {
 
 impl Aggregate {
     /// An aggregation that is ready to be stepped; `body` is the message that it was asked by.
-    pub(super) fn new(namespace: &Namespace, body: Vec<u8>, begin: Begin<'_>) -> Aggregate {
-        let Begin { query, sets, filter, job, along } = begin;
+    pub(super) fn new(namespace: &Namespace, body: Vec<u8>, begin: Begin) -> Aggregate {
+        let Begin { walk, records_per_second, sets, filter, job } = begin;
         Aggregate {
             namespace: namespace.index,
             body,
-            walk: Walk::asked(query, along),
+            walk,
             sets,
             filter,
-            pace: Pace::new(query.records_per_second),
+            pace: Pace::new(records_per_second),
             seen_mono_ns: job.spec.started_mono_ns,
             job,
             stream: None,

@@ -5,7 +5,7 @@ use super::aggregate::{Aggregate, Begin};
 use super::background::BackgroundJob;
 use super::foreground::Foreground;
 use super::selection::Selection;
-use super::walk::{Along, Sets};
+use super::walk::{Along, Sets, Walk};
 use crate::command::{Place, compile_filter, shape};
 use crate::config::ServiceKey;
 use crate::functions::Functions;
@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::peer::{Executed, Peer};
 use crate::sindex::Collection;
 use crate::worker::Worker;
+use shipload_value::PartitionId;
 use shipload_wire::bits::{info1, info2, info3};
 use shipload_wire::code::ResultCode;
 use shipload_wire::{PartitionQuery, Request, reply};
@@ -123,15 +124,20 @@ impl Start<'_> {
 
     fn aggregate(&self, worker: &mut Worker) -> Result<Aggregate, ResultCode> {
         let query = PartitionQuery::decode(&self.request.fields).map_err(|error| error.result_code())?;
-        if !query.names_partitions() {
-            return Err(ResultCode::UnsupportedFeature);
-        }
         self.function()?;
         let sets = self.sets(worker)?;
         let filter = self.request.fields.filter.map(compile_filter).transpose()?;
         let along = self.along(&query, sets)?;
         let job = self.track(&query, JobKind::Aggregation, along.index_name())?;
-        let begin = Begin { query: &query, sets, filter, job, along };
+        let walk = if query.names_partitions() {
+            Walk::asked(&query, along)
+        } else {
+            // The C client and those on top of it ask every node for what it masters.
+            let namespace = self.place.namespace;
+            let mastered = |partition: &PartitionId| namespace.stripe_of(*partition).serves(*partition);
+            Walk::over(along, PartitionId::all().filter(mastered))
+        };
+        let begin = Begin { walk, records_per_second: query.records_per_second, sets, filter, job };
         Ok(Aggregate::new(self.place.namespace, self.body.to_vec(), begin))
     }
 

@@ -65,12 +65,17 @@ impl Walk {
 
     /// All partitions from their start.
     pub(crate) fn all(along: Along) -> Walk {
+        Walk::over(along, PartitionId::all())
+    }
+
+    /// These partitions from their start.
+    pub(crate) fn over(along: Along, partitions: impl Iterator<Item = PartitionId>) -> Walk {
         match along {
             Along::Selection(selection) => {
-                Walk::Index(IndexWalk::new(selection, PartitionId::all(), std::iter::empty()))
+                Walk::Index(IndexWalk::new(selection, partitions, std::iter::empty()))
             }
             Along::Records(set_index) => {
-                let todo = PartitionId::all().map(|partition| (partition, None)).collect();
+                let todo = partitions.map(|partition| (partition, None)).collect();
                 Walk::Primary(PrimaryWalk { todo, set_index })
             }
         }
