@@ -6,6 +6,7 @@
 //! nodes in turn, so that each asks for records of the others, and to the one that is alone.
 
 mod cases;
+mod moving;
 mod tools;
 mod world;
 
@@ -20,34 +21,54 @@ use world::Cluster;
 /// Which parts of it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only files whose name contains this text, and nothing else
+    /// Only cases of files whose name contains this text
     #[arg(long)]
     only: Option<String>,
-    /// Do not run the room's own tests before
-    #[arg(long)]
-    cases_only: bool,
-    /// Only the clients of others
-    #[arg(long)]
-    tools_only: bool,
+    /// Only one part
+    #[arg(long, value_enum)]
+    part: Option<Part>,
     /// A program with the feature `sql`; compiled when not given
     #[arg(long)]
     binary: Option<PathBuf>,
 }
 
+/// What it consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The room's own tests
+    Tests,
+    /// Statements with PostgreSQL's answers
+    Cases,
+    /// Queries while a node joins and leaves
+    Moving,
+    /// Clients of others
+    Clients,
+}
+
 /// Runs tests, cases and clients: `true` when all hold.
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let part = args.cases_only || args.tools_only || args.only.is_some();
-    let mut held = part || cargo(&["test"], &["--package", "shipload-sql", "--features", "engine"])?;
+    let part = args.part.or(args.only.as_ref().map(|_| Part::Cases));
+    let wanted = |one: Part| part.is_none_or(|part| part == one);
+    let mut held = true;
+    if wanted(Part::Tests) {
+        held &= cargo(&["test"], &["--package", "shipload-sql", "--features", "engine"])?;
+    }
+    if part == Some(Part::Tests) {
+        return Ok(held);
+    }
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
         None => build()?,
     };
-    let three = Cluster::start(&binary, 3)?;
-    if !args.tools_only {
+    let mut three = Cluster::start(&binary, 3)?;
+    if wanted(Part::Cases) {
         let one = Cluster::start(&binary, 1)?;
         held &= cases::run(&[&three, &one], args.only.as_deref())?;
     }
-    if args.only.is_none() && !args.cases_only {
+    if wanted(Part::Moving) {
+        held &= moving::run(&mut three, &binary)?;
+    }
+    if wanted(Part::Clients) {
         held &= tools::run(three)?;
     }
     Ok(held)
@@ -64,6 +85,13 @@ pub(crate) fn build() -> Result<PathBuf> {
 /// Where the engine is compiled.
 fn directory() -> PathBuf {
     workspace::target_dir().join("sql")
+}
+
+/// The folder that nodes may copy files from and to.
+fn files() -> Result<PathBuf> {
+    let folder = directory().join("files");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 fn folder() -> PathBuf {

@@ -13,7 +13,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(node), Some(http)) = (args.first(), args.get(1)) else {
         return Err("door NODE_ADDRESS HTTP_ADDRESS [PG_ADDRESS]".into());
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(shipload_sql::STACK)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let records = Records::new(Arc::new(Tcp::new(node.clone())));
         let identity = Identity { http: http.clone(), ..Identity::default() };

@@ -4,6 +4,7 @@
 //! elsewhere hands in a [`Guest`] for each connection as an extension; without one every request is a session.
 
 mod answer;
+mod blobs;
 mod home;
 mod request;
 
@@ -54,12 +55,18 @@ impl Connected<IncomingStream<'_, TcpListener>> for Guest {
 
 /// The door's paths: `/_sql`, and `/` for those that want JSON.
 pub fn router(sql: Arc<Sql>) -> Router {
-    Router::new()
-        .route("/_sql", any(statement))
+    statements()
         .route("/", get(home::page))
         .route("/admin", get(|| async { Redirect::temporary("/") }))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(sql)
+}
+
+fn statements() -> Router<Arc<Sql>> {
+    Router::new()
+        .route("/_sql", any(statement))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        // The bytes of a blob are never held all at once.
+        .route("/_blobs/{table}/{digest}", any(blobs::blob))
 }
 
 /// The paths that a node's web door serves beside its own. Statements run on `runtime`, and end when their client goes.
@@ -71,11 +78,7 @@ pub fn paths(sql: Arc<Sql>, runtime: Handle) -> Router {
             (&mut task.0).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         }
     };
-    Router::new()
-        .route("/_sql", any(statement))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(from_fn(elsewhere))
-        .with_state(sql)
+    statements().layer(from_fn(elsewhere)).with_state(sql)
 }
 
 /// What each request of a connection to [`paths`] must carry, made once for each connection.

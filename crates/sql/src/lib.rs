@@ -13,6 +13,7 @@
     reason = "the parser's and the engine's enums grow with their versions"
 )]
 
+pub mod blobs;
 pub mod catalog;
 pub mod column_type;
 #[cfg(feature = "engine")]
@@ -29,6 +30,10 @@ pub mod records;
 pub mod session;
 pub mod system;
 pub mod value;
+
+/// Stack that threads need which run statements, in bytes: trees of statements may be thousands of levels deep. It is only
+/// set aside; what no statement touches costs nothing.
+pub const STACK: usize = 256 << 20;
 
 pub use column_type::Type;
 pub use error::{Kind, SqlError};

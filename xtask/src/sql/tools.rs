@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use super::world::Cluster;
-use super::{directory, folder};
+use super::{files, folder};
 
 /// Runs the clients: `true` when they get what they want, or can't be had.
 pub(super) fn run(cluster: Cluster) -> Result<bool> {
@@ -33,18 +33,11 @@ pub(super) fn run(cluster: Cluster) -> Result<bool> {
     let status = Command::new(&python)
         .arg(folder().join("tools.py"))
         .arg(json!(nodes).to_string())
-        .current_dir(workspace_temp()?)
+        .current_dir(files()?)
         .status()
         .context("cannot run the clients")?;
     drop(cluster);
     Ok(status.success())
-}
-
-/// A folder for what clients write down.
-fn workspace_temp() -> Result<PathBuf> {
-    let folder = directory().join("tools");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
 }
 
 /// An interpreter with the packages of `tests/sql/requirements.txt`, of these versions.

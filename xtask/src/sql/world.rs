@@ -26,23 +26,36 @@ pub(super) struct Node {
 /// Nodes that know each other.
 pub(super) struct Cluster {
     pub(super) nodes: Vec<Node>,
+    seed: Option<SocketAddr>,
 }
 
 impl Cluster {
     /// Starts so many nodes and waits until each knows all.
     pub(super) fn start(binary: &Path, count: usize) -> Result<Cluster> {
-        let mut cluster = Cluster { nodes: Vec::new() };
-        let mut seed = None;
+        let mut cluster = Cluster { nodes: Vec::new(), seed: None };
         for _ in 0..count {
-            let (node, heartbeat) = Node::start(binary, seed)?;
-            seed = seed.or(Some(heartbeat));
+            let (node, heartbeat) = Node::start(binary, cluster.seed)?;
+            cluster.seed = cluster.seed.or(Some(heartbeat));
             cluster.nodes.push(node);
         }
+        cluster.wait()?;
+        Ok(cluster)
+    }
+
+    /// One more node, known to all when this returns.
+    pub(super) fn join(&mut self, binary: &Path) -> Result<()> {
+        let (node, _) = Node::start(binary, self.seed)?;
+        self.nodes.push(node);
+        self.wait()
+    }
+
+    /// Waits until each node knows all, and no other.
+    pub(super) fn wait(&self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        for node in &cluster.nodes {
+        for node in &self.nodes {
             loop {
                 let answer = ask(node.http, "SELECT count(*) FROM sys.nodes").unwrap_or_default();
-                if answer.pointer("/rows/0/0") == Some(&json!(count)) {
+                if answer.pointer("/rows/0/0") == Some(&json!(self.nodes.len())) {
                     break;
                 }
                 if Instant::now() > deadline {
@@ -51,7 +64,7 @@ impl Cluster {
                 std::thread::sleep(Duration::from_millis(50));
             }
         }
-        Ok(cluster)
+        Ok(())
     }
 
     /// Runs statements, each ended by a semicolon at the end of a line.
@@ -77,6 +90,7 @@ impl Node {
         command
             .args(["--namespace", "test:replication-factor=2", "--log-level", "info"])
             .env("NO_COLOR", "1");
+        command.arg("--sql-files").arg(super::files()?);
         if let Some(seed) = seed {
             command.args(["--seed", &seed.to_string()]);
         }
@@ -98,7 +112,12 @@ fn free() -> Result<SocketAddr> {
 
 /// Sends one statement on a connection of its own.
 pub(super) fn ask(address: SocketAddr, statement: &str) -> Result<Value> {
-    let body = json!({"stmt": statement}).to_string();
+    send(address, &json!({"stmt": statement}))
+}
+
+/// Sends one request on a connection of its own.
+pub(super) fn send(address: SocketAddr, body: &Value) -> Result<Value> {
+    let body = body.to_string();
     let mut stream = BufReader::new(TcpStream::connect(address)?);
     stream.get_ref().set_read_timeout(Some(STATEMENT))?;
     let head = format!(

@@ -54,6 +54,7 @@ impl Sql {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("sql")
+            .thread_stack_size(shipload_sql::STACK)
             .on_thread_start(|| {
                 let thread = rustix::thread::gettid();
                 let _ = rustix::process::setpriority_process(Some(thread), NICE);

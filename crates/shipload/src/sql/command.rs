@@ -7,9 +7,24 @@ pub(super) const HELP: &str = "\
 \\dn          schemas
 \\check       what is wrong with the cluster
 \\timing      tell how long statements take, or stop it
+\\format NAME table, csv, json or markdown
+\\i FILE      statements of a file
 \\?           this help
 \\q           end
 ";
+
+/// What completes after a backslash.
+pub(super) const NAMES: [&str; 9] =
+    ["\\d", "\\dt", "\\dn", "\\check", "\\timing", "\\format", "\\i", "\\?", "\\q"];
+
+/// Whether a text can run: it is a command, or its last statement has ended, or there is nothing.
+pub(super) fn is_whole(text: &str) -> bool {
+    let (parts, open) = cut(text);
+    !open
+        && parts
+            .last()
+            .is_none_or(|last| last.trim_start().starts_with('\\') || text.trim_end().ends_with(';'))
+}
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +33,12 @@ pub(super) enum Expanded {
     Statement(String),
     /// Switch timing.
     Timing,
+    /// Show rows in this format from now on.
+    Format(String),
+    /// Run the statements of a file.
+    File(String),
+    /// Leave.
+    Quit,
     /// Show the help.
     Help,
     /// Nothing that is known.
@@ -59,6 +80,9 @@ pub(super) fn expand(text: &str) -> Expanded {
             "SELECT id, severity, passed, description FROM sys.checks ORDER BY id".to_owned(),
         ),
         ("\\timing", _) => Expanded::Timing,
+        ("\\format", Some(name)) => Expanded::Format(name.to_owned()),
+        ("\\i", Some(file)) => Expanded::File(file.to_owned()),
+        ("\\q", _) => Expanded::Quit,
         ("\\?", _) => Expanded::Help,
         (other, _) => Expanded::Unknown(format!("{other} is no command; \\? shows what there is")),
     }
@@ -66,6 +90,11 @@ pub(super) fn expand(text: &str) -> Expanded {
 
 /// The statements of a text: split at semicolons outside of quotes and comments. A line with a backslash is one by itself.
 pub(super) fn split(text: &str) -> Vec<String> {
+    cut(text).0
+}
+
+/// The statements, and whether a quote is open at the end.
+fn cut(text: &str) -> (Vec<String>, bool) {
     let mut parts = Vec::new();
     let mut part = String::new();
     let mut quote: Option<char> = None;
@@ -94,7 +123,7 @@ pub(super) fn split(text: &str) -> Vec<String> {
     }
     parts.push(part);
     parts.retain(|part| !part.trim().is_empty());
-    parts
+    (parts, quote.is_some())
 }
 
 /// The first word of a statement, in upper case.
@@ -104,13 +133,23 @@ pub(super) fn verb(statement: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Expanded, expand, split};
+    use super::{Expanded, expand, is_whole, split};
 
     #[test]
     fn statements_end_at_semicolons() {
         assert_eq!(split("select ';'; -- no; \n select 2"), ["select ';'", " \n select 2"]);
         assert_eq!(split("\\d t\nselect 1;"), ["\\d t", "\nselect 1"]);
         assert!(split(" ; ").is_empty());
+    }
+
+    #[test]
+    fn enter_ends_only_what_is_whole() {
+        for text in ["", "\\d", "\\d t", "select 1;", "select 1; select ';' ;", "-- nothing"] {
+            assert!(is_whole(text), "{text}");
+        }
+        for text in ["select 1", "select ';", "select \"a;", "select 1; select 2", "select 1 -- ;\n"] {
+            assert!(!is_whole(text), "{text}");
+        }
     }
 
     #[test]

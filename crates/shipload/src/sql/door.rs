@@ -28,7 +28,10 @@ pub(crate) struct Args {
 
 /// Serves until the process is ended.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(shipload_sql::STACK)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let records = Records::new(Arc::new(Tcp::new(args.node.clone())));
         let identity =

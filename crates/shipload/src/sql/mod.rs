@@ -6,9 +6,11 @@ mod call;
 mod command;
 #[cfg(feature = "sql")]
 pub(crate) mod door;
+mod prompt;
 mod show;
 
 use call::{Answer, Server};
+use clap::ValueEnum as _;
 use show::Format;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
@@ -17,8 +19,8 @@ use std::process::ExitCode;
 /// Flags of `shipload sql`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where a node's HTTP door is
-    #[arg(long, env = "SHIPLOAD_SQL_HOST", default_value = "127.0.0.1:4201", value_name = "HOST:PORT")]
+    /// Where a node's HTTP port is
+    #[arg(long, env = "SHIPLOAD_SQL_HOST", default_value = "127.0.0.1:4200", value_name = "HOST:PORT")]
     host: String,
     /// A statement or a command such as \d; may be given several times
     #[arg(long, short = 'c', value_name = "STATEMENT")]
@@ -46,7 +48,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         failed: false,
     };
     if !args.command.is_empty() {
-        args.command.iter().try_for_each(|text| shell.texts(text))?;
+        for text in &args.command {
+            if shell.texts(text)? {
+                break;
+            }
+        }
     } else if let Some(file) = args.file.as_ref().filter(|file| file.as_os_str() != "-") {
         shell.texts(&std::fs::read_to_string(file)?)?;
     } else {
@@ -63,54 +69,77 @@ struct Shell {
 }
 
 impl Shell {
-    /// Statements from standard input, each as soon as it has ended.
+    /// Statements from standard input.
     fn read(&mut self) -> anyhow::Result<()> {
-        let prompts = io::stdin().is_terminal();
+        if io::stdin().is_terminal() {
+            return prompt::run(self);
+        }
         let mut waiting = String::new();
         loop {
-            if prompts {
-                crate::print(if waiting.is_empty() { "sql> " } else { "...> " })?;
-            }
             let mut line = String::new();
             if io::stdin().lock().read_line(&mut line)? == 0 {
                 break;
             }
-            if waiting.trim().is_empty() && line.trim() == "\\q" {
-                break;
-            }
             waiting.push_str(&line);
-            let whole = waiting.trim_start().starts_with('\\') || waiting.trim_end().ends_with(';');
-            if whole {
-                let text = std::mem::take(&mut waiting);
-                self.texts(&text)?;
+            if command::is_whole(&waiting) && self.texts(&std::mem::take(&mut waiting))? {
+                return Ok(());
             }
         }
-        self.texts(&waiting)
+        self.texts(&waiting).map(drop)
     }
 
-    /// Each statement of a text.
-    fn texts(&mut self, text: &str) -> anyhow::Result<()> {
-        command::split(text).iter().try_for_each(|one| self.one(one))
+    /// Names for completion; none when the server does not tell them.
+    fn names(&mut self, statement: &str) -> Vec<String> {
+        match self.server.run(statement) {
+            Ok(Answer::Done { rows, .. }) => {
+                rows.iter().filter_map(|row| row.first()?.as_str().map(str::to_owned)).collect()
+            }
+            Ok(Answer::Refused(_)) | Err(_) => Vec::new(),
+        }
     }
 
-    fn one(&mut self, text: &str) -> anyhow::Result<()> {
-        let statement = match command::expand(text) {
-            command::Expanded::Statement(statement) => statement,
-            command::Expanded::Timing => {
-                self.timing = !self.timing;
-                return Ok(());
+    /// Each statement of a text; true when one of them leaves.
+    fn texts(&mut self, text: &str) -> anyhow::Result<bool> {
+        for one in command::split(text) {
+            if self.one(&one)? {
+                return Ok(true);
             }
-            command::Expanded::Help => return Ok(crate::print(command::HELP)?),
-            command::Expanded::Unknown(why) => {
-                self.failed = true;
-                eprintln!("{why}");
-                return Ok(());
-            }
-        };
-        match self.server.run(&statement)? {
+        }
+        Ok(false)
+    }
+
+    fn one(&mut self, text: &str) -> anyhow::Result<bool> {
+        match command::expand(text) {
+            command::Expanded::Statement(statement) => self.statement(&statement)?,
+            command::Expanded::Timing => self.timing = !self.timing,
+            command::Expanded::Help => crate::print(command::HELP)?,
+            command::Expanded::Quit => return Ok(true),
+            command::Expanded::Format(name) => match Format::from_str(&name, true) {
+                Ok(format) => self.format = format,
+                Err(_) => self.wrong(&format!("{name} is no format; there are table, csv, json, markdown")),
+            },
+            command::Expanded::File(file) => match std::fs::read_to_string(&file) {
+                Ok(text) => return self.texts(&text),
+                Err(error) => self.wrong(&format!("{file}: {error}")),
+            },
+            command::Expanded::Unknown(why) => self.wrong(&why),
+        }
+        Ok(false)
+    }
+
+    fn wrong(&mut self, why: &str) {
+        self.failed = true;
+        eprintln!("{why}");
+    }
+
+    fn statement(&mut self, statement: &str) -> anyhow::Result<()> {
+        match self.server.run(statement)? {
             Answer::Done { columns, rows, count, took_ms } => {
                 let mut shown = match columns.is_empty() {
-                    true => format!("{} ok, {count} rows affected\n", command::verb(&statement)),
+                    true => {
+                        let word = if count == 1 { "row" } else { "rows" };
+                        format!("{} ok, {count} {word} affected\n", command::verb(statement))
+                    }
                     false => self.format.show(&columns, &rows),
                 };
                 if self.timing {
@@ -118,10 +147,7 @@ impl Shell {
                 }
                 crate::print(&shown)?;
             }
-            Answer::Refused(message) => {
-                self.failed = true;
-                eprintln!("{message}");
-            }
+            Answer::Refused(message) => self.wrong(&message),
         }
         Ok(())
     }

@@ -186,16 +186,20 @@ impl Sql {
 
     /// Removes all records of a table.
     async fn empty(&self, table: &Table) -> Result<()> {
-        let command = format!("truncate:namespace={};set={}", table.namespace, table.set);
-        let answer = self.records.info(&To::Own, &command).await?;
-        self.catalogs.forget_sets();
-        if answer.eq_ignore_ascii_case("ok") {
-            return Ok(());
+        let mut sets = vec![table.set.clone()];
+        if table.kind == TableKind::Blob {
+            sets.push(crate::blobs::pieces_of(table).set);
         }
-        Err(SqlError::new(
-            Kind::TaskFailed,
-            format!("the records of {} could not be removed: {answer}", table.full_name()),
-        ))
+        for set in sets {
+            let command = format!("truncate:namespace={};set={set}", table.namespace);
+            let answer = self.records.info(&To::Own, &command).await?;
+            if !answer.eq_ignore_ascii_case("ok") {
+                let message = format!("the records of {} could not be removed: {answer}", table.full_name());
+                return Err(SqlError::new(Kind::TaskFailed, message));
+            }
+        }
+        self.catalogs.forget_sets();
+        Ok(())
     }
 
     pub(super) async fn alter_table(

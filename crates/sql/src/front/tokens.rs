@@ -7,6 +7,42 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 /// Longest statement, in bytes.
 const TEXT_MAX: usize = 32 << 20;
 
+/// Signs and words that may stand in a row, without a comma between them, in all open brackets together. Each pair may be
+/// one more level of the tree, and trees are walked by functions that call themselves.
+const ROW_MAX: usize = 4_100;
+
+/// How deep the tree of a statement may become.
+#[derive(Default)]
+struct Depth {
+    row: usize,
+    outer: Vec<usize>,
+    total: usize,
+}
+
+impl Depth {
+    fn see(&mut self, token: &Token) -> Result<()> {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => self.outer.push(std::mem::take(&mut self.row)),
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                self.total -= self.row;
+                self.row = self.outer.pop().unwrap_or_default();
+            }
+            Token::Comma | Token::SemiColon => {
+                self.total -= self.row;
+                self.row = 0;
+            }
+            Token::Whitespace(_) => return Ok(()),
+            _ => {}
+        }
+        self.row += 1;
+        self.total += 1;
+        if self.total > ROW_MAX {
+            return Err(SqlError::new(Kind::Syntax, "the statement nests too deep"));
+        }
+        Ok(())
+    }
+}
+
 /// Tokens of a text without white space and comments, `?` numbered from left to right, `{a = 1}` made a call.
 ///
 /// # Errors
@@ -26,7 +62,9 @@ pub fn tokens(text: &str) -> Result<(Vec<Token>, usize)> {
     let mut arguments = 0;
     // One entry for each open bracket: whether it is that of an object literal.
     let mut open: Vec<bool> = Vec::new();
+    let mut depth = Depth::default();
     for token in raw {
+        depth.see(&token)?;
         match token {
             Token::Whitespace(_) => {}
             Token::Question => {
@@ -122,6 +160,16 @@ mod tests {
     fn objects_become_calls() {
         let (text, _) = shown("insert into t values ({a = 1, \"B\" = {c: [x = 1]}})");
         assert_eq!(text, "insert into t values ( _object ( 'a' , 1 , 'B' , _object ( 'c' , [ x = 1 ] ) ) )");
+    }
+
+    #[test]
+    fn rows_of_signs_end() {
+        let chain = |count: usize| tokens(&format!("select {}", vec!["1"; count].join(" + "))).is_ok();
+        assert!(chain(2000) && !chain(2100));
+        assert!(tokens(&format!("select {}", vec!["1"; 50_000].join(", "))).is_ok());
+        let nested = format!("select {}", vec!["(1"; 50].join(&" + 1".repeat(100)));
+        assert!(tokens(&nested).is_err());
+        assert!(tokens(")))((").is_ok());
     }
 
     #[test]

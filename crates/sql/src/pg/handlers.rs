@@ -22,6 +22,7 @@ use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, PgWireServerHandlers, Type as PgType};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::extendedquery::Bind;
 use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -146,6 +147,14 @@ impl QueryParser for Handlers {
     }
 }
 
+/// A portal that gives all rows of a cursor.
+fn portal_of(name: &str) -> PgWireResult<Portal<Arc<Parsed>>> {
+    let statement = Statement::Fetch { name: name.to_owned(), count: None, skip: false };
+    let parsed = Arc::new(Parsed { statement, arguments: 0, text: format!("FETCH ALL FROM {name}") });
+    let bind = Bind::new(Some(name.to_owned()), None, Vec::new(), Vec::new(), Vec::new());
+    Portal::try_new(&bind, Arc::new(StoredStatement::new(String::new(), parsed, Vec::new())))
+}
+
 /// The arguments that a portal binds.
 fn bound(portal: &Portal<Arc<Parsed>>) -> PgWireResult<Vec<Value>> {
     let one = |(place, bytes): (usize, &Option<bytes::Bytes>)| match bytes {
@@ -169,7 +178,12 @@ impl ExtendedQueryHandler for Handlers {
         Arc::new(self.clone())
     }
 
-    async fn do_query<C>(&self, _: &mut C, portal: &Portal<Arc<Parsed>>, _: usize) -> PgWireResult<Response>
+    async fn do_query<C>(
+        &self,
+        client: &mut C,
+        portal: &Portal<Arc<Parsed>>,
+        _: usize,
+    ) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Arc<Parsed>>,
@@ -178,7 +192,15 @@ impl ExtendedQueryHandler for Handlers {
     {
         let args = bound(portal)?;
         let parsed = &portal.statement.statement;
-        self.run(parsed, &args, &portal.result_column_format).await.map_err(|error| refused(&error))
+        let response = self.run(parsed, &args, &portal.result_column_format).await;
+        let response = response.map_err(|error| refused(&error))?;
+        // A cursor is a portal too: drivers ask for its columns under its name.
+        match &parsed.statement {
+            Statement::Declare { name, .. } => client.portal_store().put_portal(Arc::new(portal_of(name)?)),
+            Statement::Close(Some(name)) => client.portal_store().rm_portal(name),
+            _ => {}
+        }
+        Ok(response)
     }
 
     async fn do_describe_statement<C>(
