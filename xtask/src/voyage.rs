@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{image, workspace};
 
@@ -17,11 +17,24 @@ pub(crate) struct Args {
     hold: bool,
 }
 
+/// What it takes beside cargo; `.ci/run` installs it.
+const PROGRAMS: [&str; 9] =
+    ["docker", "dockerd", "docker-compose", "haproxy", "iptables", "ip", "nsenter", "setpriv", "setsid"];
+
 /// Builds the image's folder, then runs the scenario: `true` when every row holds.
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    if !rustix::process::geteuid().is_root() {
-        println!("NOT RUN: engines in namespaces of their own need root");
+    if let Some(why) = left_out() {
+        println!("NOT RUN: {why}");
         return Ok(true);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|name| !there(name)).collect();
+    if !missing.is_empty() {
+        bail!(
+            "not installed: {}; in Debian: docker.io docker-compose haproxy iptables iproute2",
+            missing.join(", ")
+        );
     }
     let context = image::context()?;
     let mut command = Command::new(workspace::cargo());
@@ -31,4 +44,23 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     command.args(args.hold.then_some("--hold"));
     let status = command.current_dir(workspace::root()).status().context("cannot run cargo")?;
     Ok(status.success())
+}
+
+/// Why this machine can't run engines of its own.
+fn left_out() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("engines in namespaces of their own need root".to_owned());
+    }
+    let words = ["--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "true"];
+    match Command::new("unshare").args(words).output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Some(format!("this machine gives no namespaces: {said}"));
+        }
+        Err(error) => return Some(format!("cannot run unshare, of util-linux: {error}")),
+    }
+    // Engines put limits on containers by control groups.
+    let groups = std::fs::read_dir("/sys/fs/cgroup").is_ok_and(|mut all| all.next().is_some());
+    (!groups).then(|| "there are no control groups in /sys/fs/cgroup".to_owned())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::engines::Engines;
+use crate::images::Digests;
 use crate::load::once;
 use crate::seen::{one_cluster, places};
 use crate::table::Table;
@@ -14,10 +15,11 @@ use crate::wait;
 const PATIENCE: Duration = Duration::from_secs(60);
 const DATABASES: &str = "label=com.docker.compose.service=db";
 
-pub(crate) fn run(engines: &Engines, deploy: &Path, table: &mut Table) -> Result<()> {
+pub(crate) fn run(engines: &Engines, deploy: &Path, digests: &Digests, table: &mut Table) -> Result<()> {
     let engine = engines.get(0)?;
     let file = deploy.join("compose.yaml");
-    let compose = |words: &[&str]| engine.docker.compose("dev", &file, words);
+    let compose = |words: &[&str]| engine.docker.compose(&digests.variables(), "dev", &file, words);
+    let other = |words: &[&str]| engine.docker.compose(&digests.variables(), "other", &file, words);
     let page = format!("{}:5000", engine.address()).parse()?;
     table.step("1", "development: up, and the page counts", || {
         compose(&["up", "-d"])?;
@@ -36,7 +38,7 @@ pub(crate) fn run(engines: &Engines, deploy: &Path, table: &mut Table) -> Result
     })?;
     table.step("1b", "development: another project beside it", || {
         // The same service name in another project must stay another cluster.
-        engine.docker.compose("other", &file, &["up", "-d", "db"])?;
+        other(&["up", "-d", "db"])?;
         let (_, _) = wait::until("a cluster of 1", PATIENCE, || {
             let all = places(engines, "label=com.docker.compose.project=other")?;
             one_cluster(&all, 1)
@@ -48,8 +50,18 @@ pub(crate) fn run(engines: &Engines, deploy: &Path, table: &mut Table) -> Result
                 .collect::<Vec<_>>(),
             3,
         )?;
-        engine.docker.compose("other", &file, &["down", "-v"])?;
+        other(&["down", "-v"])?;
         Ok(((), "its node is alone, the three stay three".to_owned()))
+    })?;
+    table.step("17a", "compose runs the image by its digest", || {
+        let found = places(engines, "label=com.docker.compose.project=dev")?;
+        for place in &found {
+            let image = place.docker.run(&["inspect", "-f", "{{.Config.Image}} {{.Image}}", &place.id])?;
+            if image != format!("{0} {0}", digests.shipload) {
+                bail!("{image}");
+            }
+        }
+        Ok(((), format!("{} containers of {}", found.len(), digests.shipload)))
     })?;
     compose(&["down", "-v"])?;
     Ok(())

@@ -54,11 +54,17 @@ impl Docker {
         finish(&mut command, &format!("docker {}", words.join(" ")))
     }
 
-    /// Runs `docker-compose -p PROJECT -f FILE WORDS`.
-    pub(crate) fn compose(&self, project: &str, file: &Path, words: &[&str]) -> Result<String> {
+    /// Runs `docker-compose -p PROJECT -f FILE WORDS` with more variables.
+    pub(crate) fn compose(
+        &self,
+        variables: &[(&str, &str)],
+        project: &str,
+        file: &Path,
+        words: &[&str],
+    ) -> Result<String> {
         let mut command = self.command("docker-compose");
         // A plain `docker-compose` of Debian reads the environment of Docker's own client too.
-        command.arg("-p").arg(project).arg("-f").arg(file).args(words);
+        command.envs(variables.iter().copied()).arg("-p").arg(project).arg("-f").arg(file).args(words);
         finish(&mut command, &format!("docker-compose {}", words.join(" ")))
     }
 

@@ -14,13 +14,17 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::certificates::Certificates;
 use crate::docker::Docker;
+use crate::reaper::Reaper;
 use crate::wait;
 
 /// The first three parts of all addresses on the switch.
 const NETWORK: &str = "10.78.0";
 const SWITCH: &str = "vosw";
 const CLIENT: &str = "vocl";
+/// Where engines listen with TLS.
+pub(crate) const TLS_PORT: u16 = 2376;
 const READY: Duration = Duration::from_secs(60);
 
 /// One host.
@@ -32,6 +36,8 @@ pub(crate) struct Engine {
     keeper: Option<Child>,
     /// Docker towards it.
     pub(crate) docker: Docker,
+    /// For its port with TLS.
+    pub(crate) certificates: Certificates,
 }
 
 /// All hosts; dropping them ends all that they run.
@@ -39,6 +45,7 @@ pub(crate) struct Engine {
 pub(crate) struct Engines {
     folder: PathBuf,
     all: Vec<Engine>,
+    reaper: Option<Reaper>,
 }
 
 impl Engines {
@@ -46,7 +53,8 @@ impl Engines {
     pub(crate) fn start(folder: &Path, count: usize) -> Result<Self> {
         remove(folder, count);
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut engines = Self { folder: folder.to_owned(), all: Vec::new() };
+        let reaper = Some(Reaper::start(folder)?);
+        let mut engines = Self { folder: folder.to_owned(), all: Vec::new(), reaper };
         namespace(SWITCH)?;
         ip(&format!("-n {SWITCH} link add br0 type bridge"))?;
         ip(&format!("-n {SWITCH} link set br0 up"))?;
@@ -73,6 +81,11 @@ impl Engines {
         self.all.get_mut(number).with_context(|| format!("there is no engine {number}"))
     }
 
+    /// A folder for files that are gone when the engines are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// All engines in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Engine> {
         self.all.iter()
@@ -86,6 +99,9 @@ impl Drop for Engines {
             let _ = engine.power_off();
         }
         remove(&self.folder, self.all.len());
+        if let Some(reaper) = self.reaper.take() {
+            reaper.dismiss();
+        }
     }
 }
 
@@ -95,7 +111,9 @@ impl Engine {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("resolv.conf"), format!("nameserver {NETWORK}.{}\n", 10 + number))?;
         let docker = Docker::at(&folder.join("docker.sock"));
-        Ok(Self { number, folder, keeper: None, docker })
+        let address = format!("{NETWORK}.{}", 10 + number);
+        let certificates = Certificates::make(&folder.join("tls"), &address)?;
+        Ok(Self { number, folder, keeper: None, docker, certificates })
     }
 
     /// Its name in a Swarm.
@@ -132,12 +150,17 @@ impl Engine {
         let script = format!(
             "mount --bind {folder}/resolv.conf /etc/resolv.conf; hostname {}; rm -f {folder}/pid; \
              exec dockerd --data-root {folder}/data --exec-root {folder}/exec -p {folder}/pid \
-             -H unix://{folder}/docker.sock",
-            self.name()
+             -H unix://{folder}/docker.sock -H tcp://{}:{TLS_PORT} --tlsverify --tlscacert {tls}/ca.pem \
+             --tlscert {tls}/cert.pem --tlskey {tls}/key.pem",
+            self.name(),
+            self.address(),
+            tls = self.certificates.of("engine")
         );
         let log = File::options().create(true).append(true).open(self.folder.join("log"))?;
         let words = ["--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"];
-        let keeper = Command::new("nsenter")
+        // The kernel ends the keeper when this thread ends, however it does.
+        let keeper = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "nsenter"])
             .arg(format!("--net=/run/netns/{}", space(self.number)))
             .arg("unshare")
             .args(words)
@@ -242,8 +265,15 @@ fn ip(line: &str) -> Result<()> {
     Ok(())
 }
 
+/// Runs a program where the visitors are.
+pub(crate) fn as_visitor(program: &Path) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", CLIENT]).arg(program);
+    command
+}
+
 /// Takes away what this or an earlier run has left.
-fn remove(folder: &Path, count: usize) {
+pub(crate) fn remove(folder: &Path, count: usize) {
     for number in 0..count.max(8) {
         let keeper = folder.join(format!("e{number}/keeper"));
         let id = fs::read_to_string(keeper).ok().and_then(|text| text.parse::<i32>().ok());

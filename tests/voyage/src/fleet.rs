@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::engines::Engines;
+use crate::engines::{Engines, TLS_PORT, as_visitor};
 use crate::load::Visitors;
-use crate::production::{DATABASES, PATIENCE};
+use crate::production::{DATABASES, PATIENCE, Tree};
 use crate::seen::{one_cluster, places};
 use crate::table::Table;
 use crate::wait;
@@ -18,6 +18,8 @@ use crate::wait;
 struct Fleet {
     program: PathBuf,
     host: String,
+    /// A folder with certificates; none for an engine without TLS.
+    certificates: Option<String>,
 }
 
 impl Fleet {
@@ -25,9 +27,14 @@ impl Fleet {
     fn run(&self, line: &str) -> Result<(bool, String)> {
         let mut words = line.split_whitespace();
         let command = words.next().context("no command")?;
-        let output = Command::new(&self.program)
+        // An engine's port is reached from where the visitors are, its socket from here.
+        let mut program =
+            if self.certificates.is_some() { as_visitor(&self.program) } else { Command::new(&self.program) };
+        if let Some(folder) = &self.certificates {
+            program.env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", folder);
+        }
+        let output = program
             .arg(command)
-            .args(["--engine", &self.host])
             .args(words)
             .env("DOCKER_HOST", &self.host)
             .output()
@@ -54,9 +61,31 @@ impl Fleet {
     }
 }
 
-pub(crate) fn run(engines: &Engines, program: &Path, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+pub(crate) fn run(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, table: &mut Table) -> Result<()> {
     let host = format!("unix://{}", engines.get(0)?.socket());
-    let fleet = Fleet { program: program.to_owned(), host };
+    let fleet = Fleet { program: tree.program.to_owned(), host, certificates: None };
+    table.step("F0", "shipload deploy: pins, changes nothing that fits", || {
+        let before: Vec<String> = places(engines, DATABASES)?.into_iter().map(|place| place.id).collect();
+        // The file says how many tasks there are at first; this one says how many there are now.
+        let text = std::fs::read_to_string(tree.deploy.join("stack.yaml"))?;
+        let text = text.replacen("replicas: 1", "replicas: 3", 1);
+        let file = engines.folder().join("stack.yaml");
+        std::fs::write(&file, text)?;
+        std::fs::copy(tree.deploy.join("haproxy.cfg"), engines.folder().join("haproxy.cfg"))?;
+        let said = fleet.done(&format!("deploy prod --file {}", file.display()))?;
+        let pinned = format!("image shipload:dev is {}", tree.digests.shipload);
+        if !said.contains(&pinned) {
+            bail!("{said}");
+        }
+        let (_, _) = wait::until("three nodes are one cluster", PATIENCE, || {
+            one_cluster(&places(engines, DATABASES)?, 3)
+        })?;
+        let after: Vec<String> = places(engines, DATABASES)?.into_iter().map(|place| place.id).collect();
+        if before != after {
+            bail!("databases were replaced: {before:?}, {after:?}");
+        }
+        Ok(((), format!("{pinned}; all databases run on")))
+    })?;
     table.step("F1", "shipload doctor, shipload status", || {
         let found = fleet.done("doctor")?;
         let status = fleet.done("status")?;
@@ -105,13 +134,78 @@ pub(crate) fn run(engines: &Engines, program: &Path, balancer: SocketAddr, table
         }
         Ok(((), said))
     })?;
-    bad_input(engines, &fleet, table)
+    grows(engines, &fleet, balancer, table)?;
+    bad_input(engines, &fleet, table)?;
+    with_tls(engines, tree, table)
+}
+
+/// More pages because of the requests that the load balancer counts, by a file of policies that overrules labels.
+fn grows(engines: &Engines, fleet: &Fleet, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    table.step("F4a", "shipload autoscale: a file, requests of pages", || {
+        let file = engines.folder().join("autoscale.toml");
+        let text = format!(
+            "balancer = \"http://stats:interlock@{balancer}/haproxy?stats\"\n[web]\nmax = 5\nrequests = 1\nbackend = \"prod\"\n"
+        );
+        std::fs::write(&file, text)?;
+        let visitors = Visitors::start(2, balancer);
+        // It looks again and again until it is ended.
+        let ended = as_visitor(Path::new("timeout"))
+            .args(["--signal", "TERM", "8"])
+            .arg(&fleet.program)
+            .args(["autoscale", "--every-s", "1", "--engine", &fleet.host, "--policy"])
+            .arg(&file)
+            .output()
+            .context("cannot run timeout")?;
+        let told = visitors.stop()?;
+        let said = String::from_utf8_lossy(&ended.stderr).trim().replace('\n', "; ");
+        if !said.contains("prod_web: 4 -> 5: requests") || !said.contains("its labels do not") || told.failed > 0 {
+            bail!("{said}; {} of {} visits failed {:?}", told.failed, told.counted + told.failed, told.errors);
+        }
+        Ok(((), format!("{said}; {} visits, 0 failed", told.counted)))
+    })
+}
+
+/// The manager over its port with TLS.
+fn with_tls(engines: &Engines, tree: &Tree<'_>, table: &mut Table) -> Result<()> {
+    table.step("F6", "an engine with TLS, and certificates that do not fit", || {
+        let engine = engines.get(0)?;
+        let as_whom = |whom: &str| Fleet {
+            program: tree.program.to_owned(),
+            host: format!("tcp://{}:{TLS_PORT}", engine.address()),
+            certificates: Some(engine.certificates.of(whom)),
+        };
+        let own = as_whom("client");
+        let status = own.done("status")?;
+        if !status.contains("prod_db: one cluster of 3, at rest") {
+            bail!("{status}");
+        }
+        own.done("scale web=4")?;
+        as_whom("misled").refused("status", "not signed by the authority that you named")?;
+        as_whom("stranger").refused("status", "does not accept our certificate")?;
+        as_whom("nobody").refused("status", "is no file")?;
+        let bare = Fleet { host: format!("tcp://{}:{TLS_PORT}", engine.address()), ..as_whom("client") };
+        // Without certificates, from the same place.
+        let said = as_visitor(&bare.program).args(["status", "--engine", &bare.host]).output()?;
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        if !said.contains("it speaks TLS there") {
+            bail!("without certificates: {said}");
+        }
+        Ok((
+            (),
+            "status and scale over TLS; wrong authority, stranger, no files, no TLS: each told apart"
+                .to_owned(),
+        ))
+    })
 }
 
 fn bad_input(engines: &Engines, fleet: &Fleet, table: &mut Table) -> Result<()> {
     table.step("F5", "bad input: said, and nothing is touched", || {
         let before = places(engines, DATABASES)?.len();
-        let nowhere = Fleet { program: fleet.program.clone(), host: "unix:///no/such.sock".to_owned() };
+        let nowhere = Fleet {
+            program: fleet.program.clone(),
+            host: "unix:///no/such.sock".to_owned(),
+            certificates: None,
+        };
         nowhere.refused("status", "no engine at unix:///no/such.sock")?;
         nowhere.refused("scale db=3", "is the engine running?")?;
         fleet.refused("scale nothing=3", "there is no service 'nothing'")?;

@@ -20,8 +20,22 @@ pub(crate) const WATCHER: &str = "shipload-watch:dev";
 /// Larger is a defect.
 const BYTES_MAX: u64 = 30_000_000;
 
+/// The same images by what they hold: the names for files of Compose and Swarm.
+#[derive(Debug, Clone)]
+pub(crate) struct Digests {
+    pub(crate) shipload: String,
+    pub(crate) haproxy: String,
+}
+
+impl Digests {
+    /// As the files want them.
+    pub(crate) fn variables(&self) -> [(&str, &str); 2] {
+        [("SHIPLOAD_IMAGE", &self.shipload), ("HAPROXY_IMAGE", &self.haproxy)]
+    }
+}
+
 /// Builds both images, and brings them to all engines.
-pub(crate) fn bring(engines: &Engines, context: &Path, table: &mut Table) -> Result<()> {
+pub(crate) fn bring(engines: &Engines, context: &Path, table: &mut Table) -> Result<Digests> {
     let first = &engines.get(0)?.docker;
     table.step("2", "image", || {
         first.run(&["build", "-q", "-t", SHIPLOAD, &context.display().to_string()])?;
@@ -57,7 +71,8 @@ pub(crate) fn bring(engines: &Engines, context: &Path, table: &mut Table) -> Res
         first.carry(SHIPLOAD, &engine.docker)?;
         first.carry(HAPROXY, &engine.docker)?;
     }
-    Ok(())
+    let digest = |name| first.run(&["image", "inspect", "-f", "{{.Id}}", name]);
+    Ok(Digests { shipload: digest(SHIPLOAD)?, haproxy: digest(HAPROXY)? })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]

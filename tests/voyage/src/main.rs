@@ -4,6 +4,7 @@
 //! started is ended by its id when this program ends, also after a failure. Nothing is pulled from anywhere.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod certificates;
 mod development;
 mod docker;
 mod engines;
@@ -14,6 +15,7 @@ mod images;
 mod limits;
 mod load;
 mod production;
+mod reaper;
 mod scaling;
 mod seen;
 mod table;
@@ -24,19 +26,22 @@ mod watching;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::engines::Engines;
 use crate::table::Table;
+
+/// As many hosts.
+const ENGINES: usize = 3;
 
 /// Runs the scenario of the containers on real Docker engines.
 #[derive(Debug, Parser)]
 #[command(name = "shipload-voyage")]
 struct Args {
     /// The folder that the image is built from, made by `cargo xtask image`
-    #[arg(long)]
-    context: PathBuf,
+    #[arg(long, required_unless_present = "reap")]
+    context: Option<PathBuf>,
     /// The folder with the files for Compose and Swarm mode
     #[arg(long, default_value = "deploy")]
     deploy: PathBuf,
@@ -49,6 +54,9 @@ struct Args {
     /// Where logs of all containers and answers of all nodes are kept when a step fails
     #[arg(long, default_value = "/tmp/shipload-voyage-failed")]
     evidence: PathBuf,
+    /// Wait for the end of another process, and take away what it left
+    #[arg(long, hide = true)]
+    reap: bool,
     /// Leave engines running when a step fails, to look at them; ends with Enter
     #[arg(long)]
     hold: bool,
@@ -56,6 +64,14 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.reap {
+        if matches!(reaper::is_needed(), Ok(true)) {
+            // The engines' processes need a moment to end with the one that started them.
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            engines::remove(&args.folder, ENGINES);
+        }
+        return ExitCode::SUCCESS;
+    }
     let mut table = Table::default();
     let result = run(&args, &mut table);
     table.print();
@@ -71,11 +87,12 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, table: &mut Table) -> Result<()> {
     let chosen = |name: &str| args.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
-    let mut engines = Engines::start(&args.folder, 3)?;
+    let context = args.context.as_deref().context("--context names the image's folder")?;
+    let mut engines = Engines::start(&args.folder, ENGINES)?;
     let result = (|| {
-        images::bring(&engines, &args.context, table)?;
+        let digests = images::bring(&engines, context, table)?;
         if chosen("development") {
-            development::run(&engines, &args.deploy, table)?;
+            development::run(&engines, &args.deploy, &digests, table)?;
         }
         if chosen("limits") {
             limits::run(&engines, table)?;
@@ -84,7 +101,9 @@ fn run(args: &Args, table: &mut Table) -> Result<()> {
             watching::run(&mut engines, table)?;
         }
         if chosen("production") {
-            production::run(&mut engines, &args.deploy, &args.context.join("rootfs/shipload"), table)?;
+            let program = context.join("rootfs/shipload");
+            let tree = production::Tree { deploy: &args.deploy, program: &program, digests: &digests };
+            production::run(&mut engines, &tree, table)?;
         }
         Ok(())
     })();

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::engines::Engines;
-use crate::images::{HAPROXY, SHIPLOAD};
+use crate::engines::{Engines, as_visitor};
+use crate::images::{Digests, SHIPLOAD};
 use crate::load::{HOST, once};
 use crate::seen::places;
 use crate::table::Table;
@@ -19,16 +19,58 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) const DATABASES: &str = "label=com.docker.swarm.service.name=prod_db";
 /// The label of the stack's pages.
 pub(crate) const PAGES: &str = "label=com.docker.swarm.service.name=prod_web";
+/// The label of the stack's load balancer.
+pub(crate) const BALANCER: &str = "label=com.docker.swarm.service.name=prod_haproxy";
 /// `stats:interlock`, as the browser sends it.
 const AUTHORIZATION: &str = "Authorization: Basic c3RhdHM6aW50ZXJsb2Nr";
 
-pub(crate) fn run(engines: &mut Engines, deploy: &Path, program: &Path, table: &mut Table) -> Result<()> {
+/// What is used of the tree.
+pub(crate) struct Tree<'a> {
+    /// The folder with the files for Compose and Swarm mode.
+    pub(crate) deploy: &'a Path,
+    /// The program outside of any container.
+    pub(crate) program: &'a Path,
+    /// The images.
+    pub(crate) digests: &'a Digests,
+}
+
+pub(crate) fn run(engines: &mut Engines, tree: &Tree<'_>, table: &mut Table) -> Result<()> {
     form_swarm(engines, table)?;
     let balancer: SocketAddr = format!("{}:80", engines.get(0)?.address()).parse()?;
-    bring_up(engines, deploy, balancer, table)?;
+    published(engines, tree, table)?;
+    bring_up(engines, tree, balancer, table)?;
     scaling::run(engines, balancer, table)?;
-    fleet::run(engines, program, balancer, table)?;
-    trouble::run(engines, balancer, table)
+    fleet::run(engines, tree, balancer, table)?;
+    trouble::run(engines, tree.digests, balancer, table)
+}
+
+/// A node that sees its engine tells clients outside where they reach it.
+fn published(engines: &Engines, tree: &Tree<'_>, table: &mut Table) -> Result<()> {
+    let engine = engines.get(0)?;
+    table.step("4a", "a published port is the alternate address", || {
+        let socket = engine.socket();
+        let line = format!("run -d --user 0 -p 3000 -v {socket}:/var/run/docker.sock:ro {SHIPLOAD}");
+        let id = engine.docker.line(&line)?;
+        let port = engine.docker.run(&["port", &id, "3000/tcp"])?;
+        let port =
+            port.lines().next().and_then(|line| line.rsplit(':').next()).context("no port")?.to_owned();
+        let wanted = format!("{}:{port}", engine.address());
+        let (_, took) = wait::until("the node knows its alternate address", PATIENCE, || {
+            let words = ["exec", &id, "/shipload", "info", "-v", "service-clear-alt"];
+            let told = engine.docker.run(&words)?;
+            if told.trim() == wanted { Ok(()) } else { bail!("{told}, not {wanted}") }
+        })?;
+        let outside = as_visitor(tree.program)
+            .args(["info", "-h", &engine.address(), "-p", &port, "-v", "node"])
+            .output()
+            .context("cannot run ip netns exec")?;
+        let node = String::from_utf8_lossy(&outside.stdout).trim().to_owned();
+        engine.docker.run(&["rm", "-f", "-v", &id])?;
+        if !outside.status.success() || node.is_empty() {
+            bail!("{}", String::from_utf8_lossy(&outside.stderr));
+        }
+        Ok(((), format!("{wanted} known after {} ms; from outside it is node {node}", took.as_millis())))
+    })
 }
 
 fn form_swarm(engines: &Engines, table: &mut Table) -> Result<()> {
@@ -63,12 +105,14 @@ pub(crate) fn ready(engines: &Engines, count: usize) -> Result<()> {
     Ok(())
 }
 
-fn bring_up(engines: &Engines, deploy: &Path, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+fn bring_up(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, table: &mut Table) -> Result<()> {
     let manager = &engines.get(0)?.docker;
     table.step("5", "stack deploy", || {
-        let file = deploy.join("stack.yaml").display().to_string();
-        let images = [("SHIPLOAD_IMAGE", SHIPLOAD), ("HAPROXY_IMAGE", HAPROXY)];
-        manager.run_with(&images, &["stack", "deploy", "-c", &file, "--resolve-image", "never", "prod"])?;
+        let file = tree.deploy.join("stack.yaml").display().to_string();
+        manager.run_with(
+            &tree.digests.variables(),
+            &["stack", "deploy", "-c", &file, "--resolve-image", "never", "prod"],
+        )?;
         let (_, took) =
             wait::until("the page counts behind the load balancer", PATIENCE, || visited(balancer))?;
         // The first visitor came in before the load balancer's first look at the page, and was kept waiting by the page
@@ -77,9 +121,7 @@ fn bring_up(engines: &Engines, deploy: &Path, balancer: SocketAddr, table: &mut 
             1 => Ok(()),
             up => bail!("{up} pages are up"),
         })?;
-        let place =
-            manager.run(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=prod_haproxy"])?;
-        if place.is_empty() {
+        if manager.containers(&[BALANCER])?.is_empty() {
             bail!("the load balancer is not on {}", engines.get(0)?.name());
         }
         Ok(((), format!("first page {} ms after deploy; load balancer on engine-0 only", took.as_millis())))

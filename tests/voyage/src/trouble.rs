@@ -6,13 +6,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::engines::Engines;
+use crate::images::Digests;
 use crate::load::Visitors;
-use crate::production::{DATABASES, PATIENCE, any_database, ready, spread, visited};
+use crate::production::{BALANCER, DATABASES, PAGES, PATIENCE, any_database, ready, spread, visited};
 use crate::seen::{Hits, Place, hits, one_cluster, places};
 use crate::table::Table;
 use crate::wait;
 
-pub(crate) fn run(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+pub(crate) fn run(
+    engines: &mut Engines,
+    digests: &Digests,
+    balancer: SocketAddr,
+    table: &mut Table,
+) -> Result<()> {
     engines.get(0)?.docker.line("service scale -d prod_web=3")?;
     kill(engines, balancer, table)?;
     power(engines, balancer, table)?;
@@ -20,7 +26,7 @@ pub(crate) fn run(engines: &mut Engines, balancer: SocketAddr, table: &mut Table
     fewer(engines, balancer, table)?;
     update(engines, balancer, table)?;
     restart_all(engines, balancer, table)?;
-    same_files(engines, table)
+    same_files(engines, digests, table)
 }
 
 fn whole(engines: &Engines, size: usize) -> Result<String> {
@@ -204,23 +210,28 @@ fn restart_all(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -
     })
 }
 
-fn same_files(engines: &Engines, table: &mut Table) -> Result<()> {
-    table.step("17", "the same image everywhere", || {
-        let mut ids = Vec::new();
-        for engine in engines.iter() {
-            ids.push(engine.docker.run(&["image", "inspect", "-f", "{{.Id}}", crate::images::SHIPLOAD])?);
+fn same_files(engines: &Engines, digests: &Digests, table: &mut Table) -> Result<()> {
+    table.step("17", "the same image everywhere, by its digest", || {
+        let mut count = 0;
+        for (filter, wanted) in
+            [(DATABASES, &digests.shipload), (PAGES, &digests.shipload), (BALANCER, &digests.haproxy)]
+        {
+            for place in places(engines, filter)? {
+                let image =
+                    place.docker.run(&["inspect", "-f", "{{.Config.Image}} {{.Image}}", &place.id])?;
+                if image != format!("{wanted} {wanted}") {
+                    bail!("{image}, not {wanted}");
+                }
+                count += 1;
+            }
         }
-        ids.dedup();
-        match ids.as_slice() {
-            [id] => Ok((
-                (),
-                format!(
-                    "{id} on {} engines, databases on {}",
-                    engines.iter().count(),
-                    spread(engines, DATABASES)?
-                ),
-            )),
-            ids => bail!("{ids:?}"),
-        }
+        let databases = spread(engines, DATABASES)?;
+        Ok((
+            (),
+            format!(
+                "{count} containers of {}, databases on {databases} engines, as in row 17a",
+                digests.shipload
+            ),
+        ))
     })
 }

@@ -51,7 +51,9 @@ impl Statistics {
         if head.split_whitespace().nth(1) != Some("200") {
             return Err(silent(head.lines().next().unwrap_or("an empty answer").to_owned()));
         }
-        Ok(requests(body))
+        // In pieces even for those who ask by version 1.0 of HTTP.
+        let in_pieces = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        Ok(requests(&if in_pieces { whole(body) } else { body.to_owned() }))
     }
 
     async fn page(&self) -> std::io::Result<String> {
@@ -66,6 +68,20 @@ impl Statistics {
         stream.take(PAGE_MAX).read_to_end(&mut page).await?;
         Ok(String::from_utf8_lossy(&page).into_owned())
     }
+}
+
+/// A body that came in pieces, each with its length in front.
+fn whole(mut pieces: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, rest)) = pieces.split_once("\r\n") {
+        let length = usize::from_str_radix(length.trim(), 16).unwrap_or(0);
+        let (Some(piece @ [_, ..]), Some(more)) = (rest.as_bytes().get(..length), rest.get(length..)) else {
+            break;
+        };
+        body.push_str(&String::from_utf8_lossy(piece));
+        pieces = more.trim_start_matches("\r\n");
+    }
+    body
 }
 
 /// The column of requests, or of sessions where requests are not counted, of the lines for whole services.
@@ -85,7 +101,7 @@ fn requests(sheet: &str) -> BTreeMap<String, u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Statistics, requests};
+    use super::{Statistics, requests, whole};
 
     #[test]
     fn addresses_are_read() {
@@ -93,6 +109,12 @@ mod tests {
         assert_eq!((read.host.as_str(), read.path.as_str()), ("10.0.0.1:80", "/haproxy?stats;csv"));
         assert!(Statistics::parse("10.0.0.1").is_err() && Statistics::parse("http:///x").is_err());
         assert_eq!(read.login, "stats:x");
+    }
+
+    #[test]
+    fn a_page_in_pieces_is_put_together() {
+        assert_eq!(whole("4\r\n# px\r\n5\r\nname,\r\n0\r\n\r\n"), "# pxname,");
+        assert_eq!(whole("zz\r\nabc"), "");
     }
 
     #[test]

@@ -3,13 +3,18 @@
 //! The file stays Docker's: what Docker refuses is refused here in the same words, before anything is made or touched.
 //! Images are handed over by their digests, so that all engines run the same ones, today and after a restart.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use shipload_fleet::engine::{Engine, is_pinned};
+use shipload_fleet::engine::{Engine, TaskSeen, is_pinned};
 
 use super::{At, tell};
+
+/// Between two looks at the tasks.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Flags of `shipload deploy`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +39,9 @@ pub(crate) struct Args {
     /// Take images as they are on the engines, without asking a registry
     #[arg(long)]
     local_images: bool,
+    /// How long to wait until all tasks run, in seconds; 0 does not wait
+    #[arg(long, default_value_t = 90, value_name = "S")]
+    wait_s: u64,
 }
 
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
@@ -69,8 +77,48 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     if !status.success() {
         bail!("Docker did not take {}; what ran before runs on", args.file.display());
     }
-    tell("shipload status shows how it comes up".to_owned());
-    Ok(ExitCode::SUCCESS)
+    let wait = Duration::from_secs(args.wait_s);
+    Ok(if wait.is_zero() || come_up(&engine, &args.stack, wait).await? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Waits until all tasks of a stack run, and tells of each service when they do; else what they wait for.
+async fn come_up(engine: &Engine, stack: &str, wait: Duration) -> Result<bool> {
+    let began = Instant::now();
+    let prefix = format!("{stack}_");
+    let mut up = BTreeSet::new();
+    loop {
+        let mut waiting = Vec::new();
+        for service in engine.services().await?.into_iter().filter(|one| one.name.starts_with(&prefix)) {
+            let tasks = engine.tasks(&service.name).await?;
+            let late: Vec<&TaskSeen> = tasks.iter().filter(|task| task.wanted && !task.running).collect();
+            let running = u64::try_from(tasks.len() - late.len()).unwrap_or(u64::MAX);
+            if late.is_empty() && service.replicas.is_none_or(|wanted| running >= wanted) {
+                if up.insert(service.name.clone()) {
+                    let took = began.elapsed().as_secs_f32();
+                    tell(format!("{}: {running} running after {took:.1} s", service.name));
+                }
+                continue;
+            }
+            let reasons =
+                late.iter().map(|task| format!("{}: task {} is {}", service.name, task.slot, task.state));
+            waiting.extend(reasons);
+        }
+        if waiting.is_empty() && !up.is_empty() {
+            return Ok(true);
+        }
+        if began.elapsed() > wait {
+            for reason in waiting {
+                tell(reason);
+            }
+            tell(format!("not all tasks of {stack} run after {} s; Docker goes on trying", wait.as_secs()));
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The image by its digest, unless its name is wanted or this engine does not have it.
