@@ -1,9 +1,10 @@
 //! One frame in, its answer out: which door a frame goes through.
 
 use crate::batch;
+use crate::cluster::Answer;
 use crate::command::{self, Command, Origin, Place, run};
 use crate::compress;
-use crate::info::InfoContext;
+use crate::info::{InfoContext, Spreading};
 use crate::node::Node;
 use crate::now::Now;
 use crate::peer::{Executed, Peer};
@@ -32,9 +33,8 @@ pub(crate) fn execute(
             message(node, worker, frame.body, peer, now, out)
         }
         frame::INFO => {
-            node.info_frame(frame.body, &InfoContext::from(peer), now, out);
             worker.node_counters().info_complete.inc();
-            DONE
+            info(node, worker, frame.body, &InfoContext::from(peer), now, out)
         }
         frame::ADMIN => {
             admin::simple(out, ResultCode::SecurityNotSupported);
@@ -43,6 +43,28 @@ pub(crate) fn execute(
         frame::COMPRESSED => compressed(node, worker, frame.body, peer, now, out),
         frame::RESERVED => refuse(out, ResultCode::Parameter),
         _ => Executed::Close,
+    }
+}
+
+/// What a command makes known to all nodes is known to them when its answer leaves, if they can be reached: whoever
+/// was told that a set is truncated may write to it through any node.
+fn info(
+    node: &Node,
+    worker: &mut Worker,
+    body: &[u8],
+    context: &InfoContext,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Executed {
+    let start = out.len();
+    let spreading = Spreading { ticket: worker.waiting.ticket_for_later(node), ..Spreading::default() };
+    node.info_frame(body, context, now, &spreading, out);
+    match (spreading.ticket, spreading.count.get()) {
+        (Some(ticket), count) if count > 0 => {
+            let answer = Answer::Anyway(out.split_off(start));
+            node.park(worker, (ticket, count), answer, None, now, out)
+        }
+        _ => DONE,
     }
 }
 

@@ -12,6 +12,9 @@ use shipload_cluster::replication::Effects;
 /// A parked request is answered as timed out after so many nanoseconds; writes are given up earlier by replication.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
+/// The same for what was done here already, while other nodes don't say that they know it.
+pub(super) const ANYWAY_NS: u64 = 500_000_000;
+
 /// The request under way, as far as other nodes have to do with it.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -43,6 +46,11 @@ impl Waiting {
     /// Whether anybody could be answered later.
     pub(crate) fn may_wait(&self) -> bool {
         self.requester != Requester::Nobody
+    }
+
+    /// A ticket for what is not counted yet; none when nobody could be answered later.
+    pub(crate) fn ticket_for_later(&self, node: &Node) -> Option<Ticket> {
+        self.may_wait().then(|| node.cluster.parking.ticket())
     }
 
     fn take(&mut self) -> Option<(Ticket, u32)> {
@@ -91,7 +99,7 @@ impl Node {
         }
     }
 
-    fn park(
+    pub(crate) fn park(
         &self,
         worker: &Worker,
         (ticket, outstanding): (Ticket, u32),
@@ -100,11 +108,12 @@ impl Node {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Executed {
+        let patience_ns = if matches!(answer, Answer::Anyway(_)) { ANYWAY_NS } else { PATIENCE_NS };
         let parked = Parked {
             requester: worker.waiting.requester,
             answer,
             outstanding,
-            deadline_mono_ns: now.mono_ns.saturating_add(PATIENCE_NS),
+            deadline_mono_ns: now.mono_ns.saturating_add(patience_ns),
             timing,
             began_mono_ns: now.mono_ns,
         };

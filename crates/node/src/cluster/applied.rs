@@ -6,6 +6,8 @@
 //!   truncate/NS/SET   cut-off time, ms since 2010; without a set for the whole namespace; nothing: taken back
 //! ```
 
+use super::answer_later::ANYWAY_NS;
+use super::parking::Ticket;
 use crate::node::Node;
 use crate::now::Now;
 use crate::truncate::Target;
@@ -17,15 +19,25 @@ pub(crate) const TRUNCATE: &str = "truncate/";
 
 impl Node {
     /// Makes all nodes know a value that was applied here; none removes it. A node that never joined keeps it to itself.
-    pub(crate) fn spread(&self, now: Now, name: &str, value: Option<&[u8]>) {
+    /// True when `ticket` will be told that all have it, or its time is over.
+    pub(crate) fn spread(&self, now: Now, name: &str, value: Option<&[u8]>, ticket: Option<Ticket>) -> bool {
         if !self.cluster.is_joined() {
-            return;
+            return false;
         }
+        let mut waits = false;
         self.with_control_later(now, |control, pass| {
             let value = value.map(<[u8]>::to_vec);
             // Too long a name or value stays on this node; limits of the commands are below those of metadata.
-            let _ = control.metadata.set(now.mono_ms(), name, value, &mut pass.metadata);
+            let set = control.metadata.set(now.mono_ms(), name, value, &mut pass.metadata);
+            if let (Ok(stamp), Some(ticket)) = (set, ticket) {
+                control.spreading.retain(|_, (_, until)| now.mono_ns < *until);
+                // A little less than it is parked for: what is answered already must not be told again.
+                let until = now.mono_ns.saturating_add(ANYWAY_NS - ANYWAY_NS / 10);
+                control.spreading.insert((name.to_owned(), stamp), (ticket, until));
+                waits = true;
+            }
         });
+        waits
     }
 
     /// Applies a value that was said here or elsewhere; applying it again does nothing.

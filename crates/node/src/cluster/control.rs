@@ -5,12 +5,14 @@
 
 use super::gossip::News;
 use super::outgoing::{ClusterNotice, Outgoing};
+use super::parking::{Event, Ticket};
 use crate::node::Node;
 use crate::now::Now;
 use shipload_cluster::agreement::{self, Agreement, Committed, Standing};
 use shipload_cluster::fabric::Message;
-use shipload_cluster::metadata::{self, Metadata};
+use shipload_cluster::metadata::{self, Metadata, Stamp};
 use shipload_cluster::{Incarnation, Inventory, NodeId};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ pub(super) struct Control {
     pub(super) metadata: Metadata,
     /// A view that is agreed on and not installed yet: what has to be said about it leaves first.
     pub(super) installing: Option<Arc<Committed>>,
+    /// Who waits until all members have a value, and until when, monotonic nanoseconds.
+    pub(super) spreading: BTreeMap<(String, Stamp), (Ticket, u64)>,
 }
 
 /// What the machines want done after an event.
@@ -86,7 +90,12 @@ impl Node {
                         self.cluster.keep_moved();
                         self.apply_metadata(now, &name, value.as_deref());
                     }
-                    metadata::Effect::Everywhere { .. } => {}
+                    metadata::Effect::Everywhere { name, stamp } => {
+                        let waiting = control.spreading.remove(&(name, stamp));
+                        if let Some((ticket, _)) = waiting.filter(|(_, until)| now.mono_ns < *until) {
+                            self.cluster.parking.happened(ticket, Event::Held, out);
+                        }
+                    }
                 }
             }
         }
@@ -199,10 +208,7 @@ impl Node {
         }
     }
 
-    fn edit_peers(
-        &self,
-        edit: impl FnOnce(&mut std::collections::BTreeMap<NodeId, shipload_cluster::Attributes>),
-    ) {
+    fn edit_peers(&self, edit: impl FnOnce(&mut BTreeMap<NodeId, shipload_cluster::Attributes>)) {
         let mut peers = self.cluster.peers.write();
         let mut changed = (**peers).clone();
         edit(&mut changed.nodes);

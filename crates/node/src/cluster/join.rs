@@ -102,6 +102,7 @@ impl Node {
             agreement: Agreement::new(me, incarnation, settings, join.random ^ 1, now_ms),
             metadata: Metadata::new(me, join.metadata),
             installing: None,
+            spreading: BTreeMap::new(),
         };
         for name in restored {
             self.apply_metadata(now, &name, made.metadata.get(&name));

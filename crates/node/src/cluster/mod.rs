@@ -50,7 +50,7 @@ pub(crate) use answer_later::Waiting;
 pub(crate) use applied::{INDEX, MODULE, TRUNCATE};
 pub(crate) use batch_rows::Foreign;
 pub(crate) use map::Holdings;
-pub(crate) use parking::Answer;
+pub(crate) use parking::{Answer, Ticket};
 pub(crate) use shard::Shard;
 
 use crate::worker::Worker;

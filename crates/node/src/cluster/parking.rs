@@ -37,6 +37,8 @@ pub(super) enum Event {
 pub(crate) enum Answer {
     /// This, in complete frames; replaced by another node's answer if there is one.
     Whole(Vec<u8>),
+    /// This, whatever happens or does not happen in time.
+    Anyway(Vec<u8>),
     /// The rows of a batch, some of them from other nodes.
     Batch {
         /// Messages without frames.
@@ -201,7 +203,7 @@ impl Parked {
     fn take(&mut self, event: Event) {
         self.outstanding = self.outstanding.saturating_sub(1);
         match (event, &mut self.answer) {
-            (Event::Held, _) => {}
+            (Event::Held, _) | (Event::Answered(_), Answer::Anyway(_)) => {}
             (Event::InDoubt, _) => self.doubt(),
             (Event::Answered(frames), Answer::Whole(whole)) => {
                 *whole = frames;
@@ -220,6 +222,7 @@ impl Parked {
     /// Nobody knows what became of it.
     fn doubt(&mut self) {
         match &mut self.answer {
+            Answer::Anyway(_) => {}
             Answer::Whole(whole) => {
                 whole.clear();
                 reply::simple(whole, ResultCode::Timeout, 0, 0);
@@ -239,7 +242,7 @@ impl Parked {
     /// The complete answer.
     pub(super) fn frames(self) -> Vec<u8> {
         match self.answer {
-            Answer::Whole(whole) => whole,
+            Answer::Whole(whole) | Answer::Anyway(whole) => whole,
             Answer::Batch { rows, on_error, bad } => {
                 let mut out = Vec::with_capacity(rows.len() + 64);
                 on_error.finish(&rows, bad, &mut out);

@@ -2,12 +2,23 @@
 
 use super::InfoContext;
 use super::answer::InfoError;
+use crate::cluster::Ticket;
 use crate::config::{NAMESPACE_NAME_MAX, SET_NAME_MAX};
 use crate::namespace::Namespace;
 use crate::node::Node;
 use crate::now::Now;
 use shipload_wire::ResultCode;
 use shipload_wire::info::Command;
+use std::cell::Cell;
+
+/// What a request makes known to all nodes.
+#[derive(Debug, Default)]
+pub(crate) struct Spreading {
+    /// Who is told when all nodes have it; none when nobody waits.
+    pub(crate) ticket: Option<Ticket>,
+    /// How many things there are to wait for.
+    pub(crate) count: Cell<u32>,
+}
 
 /// A command on its way to its answer.
 pub(super) struct Ask<'a> {
@@ -18,14 +29,15 @@ pub(super) struct Ask<'a> {
     pub(super) context: &'a InfoContext,
     pub(super) now: Now,
     /// What lasts is made known to all nodes; not when it came from another one.
-    pub(super) spread: bool,
+    pub(super) spreading: Option<&'a Spreading>,
 }
 
 impl<'a> Ask<'a> {
     /// Makes all nodes know what was just done here; none for what was undone.
     pub(super) fn spread(&self, name: &str, value: Option<&[u8]>) {
-        if self.spread {
-            self.node.spread(self.now, name, value);
+        let Some(spreading) = self.spreading else { return };
+        if self.node.spread(self.now, name, value, spreading.ticket) {
+            spreading.count.set(spreading.count.get() + 1);
         }
     }
 

@@ -49,6 +49,7 @@ const DUMP: &str = "Accepted; Shipload has nothing to dump into the log.";
 
 /// All commands, by what they are about.
 pub static COMMANDS: &[InfoCommand] = &[
+    row("help", identity::help, "The names of all commands, between semicolons."),
     row("node", identity::node, "The node's name: upper-case hexadecimal digits."),
     row("name", identity::node, "The same as `node`."),
     row("build", identity::build, "The server version whose protocol this node speaks, as four numbers."),

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, InfoError, Pairs};
 use super::ask::Ask;
+use super::commands::COMMANDS;
 
 /// The server version whose protocol this node speaks. Clients switch features by it, so it must stay four numbers.
 pub const BUILD: &str = "8.1.2.0";
@@ -30,6 +31,11 @@ const OS: &str = if cfg!(target_os = "linux") {
 const FEATURES: &str = "batch-any;batch-index;blob-bits;cdt-index;cdt-list;cdt-map;cluster-stable;float;geo;\
     sindex-exists;peers;pipelining;pquery;pscans;query-show;relaxed-sc;replicas;replicas-all;replicas-master;\
     replicas-max;truncate-namespace;udf";
+
+pub(super) fn help(_ask: &Ask<'_>) -> Answer {
+    let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+    Ok(names.join(";"))
+}
 
 pub(super) fn node(ask: &Ask<'_>) -> Answer {
     Ok(node_name(ask))

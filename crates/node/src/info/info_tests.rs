@@ -1,6 +1,6 @@
 //! Tests of the answers, most of them against the exact texts of `guide/protocol.md` part 12.1.
 
-use super::{BUILD, COMMANDS, InfoContext, VERSION, commands, reference_markdown};
+use super::{BUILD, COMMANDS, InfoContext, Spreading, VERSION, commands, reference_markdown};
 use crate::config::Config;
 use crate::jobs::{JobKind, JobSpec, JobStatus};
 use crate::node::{Identity, Node};
@@ -179,7 +179,7 @@ fn addresses_are_ones_that_the_client_can_reach() {
 fn frames_echo_lines_byte_for_byte_and_in_order() {
     let node = node();
     let mut out = Vec::new();
-    node.info_frame(b"build\nnode\n\xFF\nno such\n\nbuild", &CONTEXT, NOW, &mut out);
+    node.info_frame(b"build\nnode\n\xFF\nno such\n\nbuild", &CONTEXT, NOW, &Spreading::default(), &mut out);
     let unknown = "ERROR:4:unrecognized command";
     let expected = [
         format!("build\t{BUILD}\nnode\tC1D01000000FC02\n").into_bytes(),
@@ -189,7 +189,7 @@ fn frames_echo_lines_byte_for_byte_and_in_order() {
     .concat();
     assert_eq!(out.get(8..), Some(expected.as_slice()));
     let mut nothing = Vec::new();
-    node.info_frame(b"build", &CONTEXT, NOW, &mut nothing);
+    node.info_frame(b"build", &CONTEXT, NOW, &Spreading::default(), &mut nothing);
     assert_eq!(nothing, [2, 1, 0, 0, 0, 0, 0, 0]);
 }
 
@@ -197,7 +197,7 @@ fn frames_echo_lines_byte_for_byte_and_in_order() {
 fn an_empty_request_gets_the_default_set() {
     let node = node();
     let mut out = Vec::new();
-    node.info_frame(b"", &CONTEXT, NOW, &mut out);
+    node.info_frame(b"", &CONTEXT, NOW, &Spreading::default(), &mut out);
     let text = String::from_utf8(out.split_off(8)).unwrap();
     let names: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
     assert_eq!(names, commands::DEFAULT_SET);
@@ -329,7 +329,7 @@ proptest! {
     #[test]
     fn no_text_is_too_odd(body in prop::collection::vec(any::<u8>(), 0..400)) {
         let mut out = Vec::new();
-        node().info_frame(&body, &CONTEXT, NOW, &mut out);
+        node().info_frame(&body, &CONTEXT, NOW, &Spreading::default(), &mut out);
     }
 
     #[test]

@@ -41,6 +41,7 @@ use crate::now::Now;
 use crate::peer::Peer;
 use answer::InfoError;
 use ask::Ask;
+pub(crate) use ask::Spreading;
 use core::net::SocketAddr;
 use shipload_wire::info::{self, Command};
 use shipload_wire::reply;
@@ -65,17 +66,23 @@ impl Node {
     /// The value that answers one command, without echo and newline.
     #[must_use]
     pub fn info_text(&self, line: &str, context: &InfoContext, now: Now) -> String {
-        self.answer_info(line, context, now, true)
+        self.answer_info(line, context, now, Some(&Spreading::default()))
     }
 
     /// Does what an info command said on another node.
     pub(crate) fn replay_info(&self, line: &[u8], now: Now) {
-        let _answer = self.answer_info(&String::from_utf8_lossy(line), &InfoContext::default(), now, false);
+        let _answer = self.answer_info(&String::from_utf8_lossy(line), &InfoContext::default(), now, None);
     }
 
-    fn answer_info(&self, line: &str, context: &InfoContext, now: Now, spread: bool) -> String {
+    fn answer_info(
+        &self,
+        line: &str,
+        context: &InfoContext,
+        now: Now,
+        spreading: Option<&Spreading>,
+    ) -> String {
         let command = Command::parse(line);
-        let ask = Ask { node: self, command, context, now, spread, line };
+        let ask = Ask { node: self, command, context, now, spreading, line };
         let known = COMMANDS.iter().find(|row| row.name == command.name);
         let answer = match known {
             Some(row) => (row.answer)(&ask),
@@ -85,7 +92,14 @@ impl Node {
     }
 
     /// Appends the answer frame to an info request; `body` is the frame's text.
-    pub fn info_frame(&self, body: &[u8], context: &InfoContext, now: Now, out: &mut Vec<u8>) {
+    pub(crate) fn info_frame(
+        &self,
+        body: &[u8],
+        context: &InfoContext,
+        now: Now,
+        spreading: &Spreading,
+        out: &mut Vec<u8>,
+    ) {
         let mark = info::begin_frame(out);
         if body.is_empty() {
             for name in commands::DEFAULT_SET {
@@ -93,7 +107,7 @@ impl Node {
             }
         }
         for line in info::lines(body, COMMANDS_MAX) {
-            let value = self.info_text(&String::from_utf8_lossy(line), context, now);
+            let value = self.answer_info(&String::from_utf8_lossy(line), context, now, Some(spreading));
             info::answer(out, line, &value);
         }
         reply::end_frame(out, mark);

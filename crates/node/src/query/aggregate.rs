@@ -6,7 +6,7 @@
 
 use super::Step;
 use super::foreground::Pace;
-use super::walk::{Along, Reading, Sets, Walk};
+use super::walk::{Reading, Sets, Walk};
 use crate::command::{FAILURE, NO_MODULE, SUCCESS, lua_record, view};
 use crate::functions::moment;
 use crate::jobs::{Job, JobStatus};

@@ -98,3 +98,26 @@ fn a_query_is_answered_from_every_full_copy() {
     let sum = of_each.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert_eq!(sum, (2 * usize::try_from(RECORDS).expect("small"), 4096), "{of_each:?}");
 }
+
+/// A truncate is known to all nodes when it is answered: what is written afterwards through any of them stays.
+#[test]
+fn what_is_written_after_a_truncate_stays_whatever_node_was_asked() {
+    let first = server_with(config(), Tuning::default());
+    let (second, third) = (joined_to(&first), joined_to(&first));
+    let servers = [&first, &second, &third];
+    eventually_of_size(&servers, 3);
+    let mut clients = servers.map(Client::to);
+    for round in 0..60_u64 {
+        let number = round % 7;
+        clients[0].send(&put(number, b"before"));
+        assert_eq!(clients[0].result(), ResultCode::Ok);
+        let [one, other] = [0, 1].map(|shift| usize::try_from(round + shift).expect("small") % 3);
+        assert_eq!(clients[one].info("truncate-namespace:namespace=test"), "ok");
+        clients[other].send(&get(number));
+        assert_eq!(clients[other].result(), ResultCode::NotFound, "round {round}");
+        clients[other].send(&put(number, b"after"));
+        assert_eq!(clients[other].result(), ResultCode::Ok);
+        clients[one].send(&get(number));
+        assert_eq!(clients[one].result(), ResultCode::Ok, "round {round}");
+    }
+}
