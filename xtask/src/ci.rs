@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 26] = [
+const STEPS: [Step; 27] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -54,6 +54,7 @@ const STEPS: [Step; 26] = [
     Step { name: "web rest", words: &["xtask", "web", "--only", "rest"] },
     Step { name: "web live", words: &["xtask", "web", "--only", "live"] },
     Step { name: "web client", words: &["xtask", "web", "--only", "client"] },
+    Step { name: "web staleness", words: &["xtask", "web", "--only", "staleness"] },
     Step { name: "web console", words: &["xtask", "web", "--only", "console"] },
     Step { name: "web schema", words: &["xtask", "web", "--only", "schema", "--seconds", "30"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "20"] },

@@ -45,6 +45,8 @@ enum Part {
     Live,
     /// The JavaScript client behind caches: staleness, own writes, while a node dies
     Client,
+    /// `shipload cache` with three bounds on staleness, under writes, while a node dies
+    Staleness,
     /// The pages in Chromium, while a node dies
     Console,
     /// Requests made up from the OpenAPI document
@@ -67,6 +69,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     if wanted(Part::Client) {
         holds &= script("client.mjs", &tools, [binary.clone().into_os_string()])?;
+    }
+    if wanted(Part::Staleness) {
+        holds &= script("staleness.mjs", &tools, [binary.clone().into_os_string()])?;
     }
     if wanted(Part::Console) {
         modules(&tools)?;

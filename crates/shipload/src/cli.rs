@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{aql, backup, bench, counter, drill, health, info, serve, sql, tail, up};
+use crate::{aql, backup, bench, cache, counter, drill, health, info, serve, sql, tail, up};
 
 /// The database that lives in containers.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Print what is written to a set, as it happens
     #[command(after_help = TAIL_EXAMPLES)]
     Tail(tail::Args),
+    /// Serve records from copies that are never older than a bound, in front of nodes
+    #[command(after_help = CACHE_EXAMPLES)]
+    Cache(cache::Args),
     /// Ask and change records with statements
     #[command(after_help = AQL_EXAMPLES, disable_help_flag = true)]
     Aql(aql::Args),
@@ -143,6 +146,14 @@ Examples:
   shipload tail                                    every change of namespace `test`, one JSON object a line
   shipload tail -s users | jq -c .data.bins
   shipload tail -H db.example --cursor W1sxLDJdXQ  goes on after the event with this cursor";
+
+const CACHE_EXAMPLES: &str = "\
+Records are kept as long as `cache-max-ttl` of their namespace lets them.
+
+Examples:
+  shipload cache                                                  port 8080, in front of the node of this machine
+  shipload cache --origin db1:4200,db2:4200 --staleness 500       no answer is older than half a second
+  curl http://127.0.0.1:8080/.shipload/cache                      hits, misses, what is held";
 
 const DRILL_EXAMPLES: &str = "\
 Examples:

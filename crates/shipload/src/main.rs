@@ -5,6 +5,7 @@
 mod aql;
 mod backup;
 mod bench;
+mod cache;
 mod cli;
 mod counter;
 mod drill;
@@ -52,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sql(args) => sql::run(&args),
         #[cfg(feature = "sql")]
         Command::SqlDoor(args) => sql::door::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
