@@ -5,6 +5,8 @@ mod band;
 use band::{Band, Conditions};
 use shipload_cluster::identity::NodeId;
 use shipload_cluster::replication;
+use shipload_value::PartitionId;
+use std::collections::BTreeMap;
 
 fn pair(seed: u64, conditions: Conditions) -> Band {
     let mut band = Band::new(seed, conditions);
@@ -95,4 +97,51 @@ fn a_copy_that_stalls_leaves_writes_in_doubt_and_queues_bounded() {
     band.sides.insert(NodeId(3), 0);
     band.settle(0);
     band.check_copies(0);
+}
+
+/// Who leads each partition, and in which reign.
+fn reigns(band: &Band) -> BTreeMap<PartitionId, (NodeId, u64)> {
+    let of = |partition| {
+        let mut all =
+            band.hosts.iter().filter_map(|(id, host)| Some((*id, host.ground.streams.reign(partition)?)));
+        let leader = all.next()?;
+        assert!(all.next().is_none(), "one leads {partition:?}");
+        Some((partition, leader))
+    };
+    PartitionId::all().filter_map(of).collect()
+}
+
+#[test]
+fn a_reign_lasts_as_long_as_its_master_stays_one() {
+    let mut band = pair(1, Conditions { loss_pct: 0, partitions: 64, ..Conditions::default() });
+    let first = reigns(&band);
+    band.kill(3);
+    band.agree(0, &[1, 2]);
+    band.settle(0);
+    let second = reigns(&band);
+    assert_eq!(first.len(), second.len());
+    let (mut stayed, mut inherited) = (0, 0);
+    for (partition, leader) in &second {
+        if first[partition].0 == NodeId(3) {
+            inherited += 1;
+        } else {
+            assert_eq!(first[partition], *leader, "{partition:?} has the same master without a gap");
+            stayed += 1;
+        }
+    }
+    assert!(stayed > 0 && inherited > 0);
+    // Handed over within a view, and back by another death: each time another reign.
+    band.add(3);
+    band.agree(0, &[1, 2, 3]);
+    band.settle(0);
+    let third = reigns(&band);
+    band.kill(3);
+    band.agree(0, &[1, 2]);
+    band.settle(0);
+    let handed = third.iter().filter(|(_, leader)| leader.0 == NodeId(3)).map(|(partition, _)| partition);
+    let fourth = reigns(&band);
+    assert!(handed.clone().count() > 0, "the newcomer got some");
+    for partition in handed {
+        assert_ne!(second[partition], fourth[partition], "{partition:?} was elsewhere meanwhile");
+    }
 }
