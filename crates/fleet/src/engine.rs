@@ -1,7 +1,7 @@
 //! A container engine, over its own interface: what runs, what is wanted, and a hint when something changes.
 //!
 //! Read-only except where a name says otherwise ([`Engine::set_replicas`], [`Engine::restart_tasks`],
-//! [`Engine::run_in`]). A container that is gone while it is looked at is gone, and no error.
+//! [`Engine::run_in`], [`Engine::visit`]). A container that is gone while it is looked at is gone, and no error.
 
 mod connect;
 mod examine;
@@ -12,6 +12,7 @@ mod network;
 mod raw;
 mod service;
 mod tls;
+mod visit;
 
 pub use connect::EngineError;
 pub use image::is_pinned;

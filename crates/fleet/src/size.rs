@@ -169,6 +169,7 @@ mod tests {
             max_per_engine: Some(1),
             labels: BTreeMap::new(),
             image: String::new(),
+            networks: Vec::new(),
             environment: BTreeMap::new(),
         }
     }

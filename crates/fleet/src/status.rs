@@ -14,10 +14,10 @@ pub enum StatusError {
     Engine(#[from] EngineError),
     /// Nobody here can ask.
     #[error(
-        "no container on this engine can ask {0}: run this where one of its tasks or pages runs, \
-         or in a container on its network"
+        "no container on this engine can ask {0}, and none could be started for it ({1}): \
+         run this where one of its tasks or pages runs"
     )]
-    NobodyHere(String),
+    NobodyHere(String, String),
     /// The answer can't be read.
     #[error("the nodes of {0} gave an answer that can't be read")]
     Unreadable(String),
@@ -92,12 +92,19 @@ pub async fn cluster(engine: &Engine, service: &ServiceSeen) -> Result<ClusterSe
         })
     };
     let name = format!("tasks.{}", service.name);
-    let (container, host) = match (of_service, neighbours()) {
-        (Some(own), _) => (own, "127.0.0.1"),
-        (None, Some(near)) => (near, name.as_str()),
-        (None, None) => return Err(StatusError::NobodyHere(service.name.clone())),
+    let text = match (of_service, neighbours(), service.networks.first()) {
+        (Some(own), ..) => engine.run_in(&own.id, &[PROGRAM, "info", "-h", "127.0.0.1", "--json"]).await?,
+        (None, Some(near), _) => engine.run_in(&near.id, &[PROGRAM, "info", "-h", &name, "--json"]).await?,
+        (None, None, Some(network)) => {
+            let words = [PROGRAM, "info", "-h", &name, "--json"];
+            let visited = engine.visit(&service.image, network, &words).await;
+            visited.map_err(|error| StatusError::NobodyHere(service.name.clone(), error.to_string()))?
+        }
+        (None, None, None) => {
+            let why = "it is on no network".to_owned();
+            return Err(StatusError::NobodyHere(service.name.clone(), why));
+        }
     };
-    let text = engine.run_in(&container.id, &[PROGRAM, "info", "-h", host, "--json"]).await?;
     parse(&text).ok_or_else(|| StatusError::Unreadable(service.name.clone()))
 }
 

@@ -20,6 +20,8 @@ pub struct ServiceSeen {
     pub labels: BTreeMap<String, String>,
     /// Its image.
     pub image: String,
+    /// The networks that its containers are on.
+    pub networks: Vec<String>,
     /// The variables of its containers.
     pub environment: BTreeMap<String, String>,
 }
@@ -200,6 +202,7 @@ fn service(found: &Service) -> ServiceSeen {
     let spec = found.spec.clone().unwrap_or_default();
     let replicated = |mode: ServiceSpecMode| mode.replicated.and_then(|one| one.replicas);
     let template = spec.task_template.unwrap_or_default();
+    let networks = template.networks.unwrap_or_default().into_iter().filter_map(|one| one.target).collect();
     let container = template.container_spec.unwrap_or_default();
     let limit = template.placement.and_then(|placement| placement.max_replicas).filter(|limit| *limit > 0);
     let environment = container.env.unwrap_or_default().into_iter();
@@ -209,6 +212,7 @@ fn service(found: &Service) -> ServiceSeen {
         max_per_engine: limit.and_then(|limit| u64::try_from(limit).ok()),
         labels: spec.labels.unwrap_or_default().into_iter().collect(),
         image: container.image.unwrap_or_default(),
+        networks,
         environment: environment
             .filter_map(|pair| pair.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())))
             .collect(),
