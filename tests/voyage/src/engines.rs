@@ -46,15 +46,18 @@ pub(crate) struct Engines {
     folder: PathBuf,
     all: Vec<Engine>,
     reaper: Option<Reaper>,
+    /// Names and addresses on this machine are there once only.
+    _turn: File,
 }
 
 impl Engines {
     /// Starts so many engines with their data in `folder`, which must not hold anything else.
     pub(crate) fn start(folder: &Path, count: usize) -> Result<Self> {
+        let turn = turn(folder)?;
         remove(folder, count);
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let reaper = Some(Reaper::start(folder)?);
-        let mut engines = Self { folder: folder.to_owned(), all: Vec::new(), reaper };
+        let mut engines = Self { folder: folder.to_owned(), all: Vec::new(), reaper, _turn: turn };
         namespace(SWITCH)?;
         ip(&format!("-n {SWITCH} link add br0 type bridge"))?;
         ip(&format!("-n {SWITCH} link set br0 up"))?;
@@ -270,6 +273,17 @@ pub(crate) fn as_visitor(program: &Path) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", CLIENT]).arg(program);
     command
+}
+
+/// Waits until no other run is on this machine; the next one's turn comes when the file is closed.
+pub(crate) fn turn(folder: &Path) -> Result<File> {
+    let path = folder.with_extension("lock");
+    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    if file.try_lock().is_err() {
+        eprintln!("voyage: another one is under way on this machine; waiting for its end");
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    Ok(file)
 }
 
 /// Takes away what this or an earlier run has left.

@@ -68,7 +68,7 @@ pub(crate) fn run(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, tabl
         let before: Vec<String> = places(engines, DATABASES)?.into_iter().map(|place| place.id).collect();
         // The file says how many tasks there are at first; this one says how many there are now.
         let text = std::fs::read_to_string(tree.deploy.join("stack.yaml"))?;
-        let text = text.replacen("replicas: 1", "replicas: 3", 1);
+        let text = text.replacen("replicas: 1", "replicas: 3", 1).replacen("replicas: 1", "replicas: 4", 1);
         let file = engines.folder().join("stack.yaml");
         std::fs::write(&file, text)?;
         std::fs::copy(tree.deploy.join("haproxy.cfg"), engines.folder().join("haproxy.cfg"))?;

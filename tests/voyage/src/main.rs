@@ -45,6 +45,9 @@ struct Args {
     /// The folder with the files for Compose and Swarm mode
     #[arg(long, default_value = "deploy")]
     deploy: PathBuf,
+    /// The program that runs outside of containers, when it is not the image's
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Where data, sockets and logs of the engines lie meanwhile
     #[arg(long, default_value = "/tmp/shipload-voyage")]
     folder: PathBuf,
@@ -65,7 +68,9 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     if args.reap {
-        if matches!(reaper::is_needed(), Ok(true)) {
+        if matches!(reaper::is_needed(), Ok(true))
+            && let Ok(_turn) = engines::turn(&args.folder)
+        {
             // The engines' processes need a moment to end with the one that started them.
             std::thread::sleep(std::time::Duration::from_secs(1));
             engines::remove(&args.folder, ENGINES);
@@ -101,7 +106,7 @@ fn run(args: &Args, table: &mut Table) -> Result<()> {
             watching::run(&mut engines, table)?;
         }
         if chosen("production") {
-            let program = context.join("rootfs/shipload");
+            let program = args.program.clone().unwrap_or_else(|| context.join("rootfs/shipload"));
             let tree = production::Tree { deploy: &args.deploy, program: &program, digests: &digests };
             production::run(&mut engines, &tree, table)?;
         }
