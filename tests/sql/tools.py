@@ -124,6 +124,9 @@ def web_door():
     status, headers, _ = http("GET", "/", headers={"User-Agent": "Mozilla/5.0"})
     same((status, headers["content-type"].split(";")[0]), (200, "text/html"))
     same(http("GET", "/v1/cluster")[0], 200)
+    same(sorted(row[0] for row in rows("select rest_url from sys.nodes")), sorted(node["http"] for node in NODES))
+    same(sorted(row[0] for row in rows("select port['psql'] from sys.nodes")),
+         sorted(int(node["pg"].rsplit(":", 1)[1]) for node in NODES))
     same(http("GET", "/healthz")[2], b"ok\n")
     same(http("POST", "/_sql", b'{"stmt": "select 1"}', {"Origin": "http://evil"})[0], 403)
 
@@ -242,6 +245,75 @@ def sqlalchemy_round_trip():
     same([column["name"] for column in inspector.get_columns("islands")], ["id", "size"])
     same(inspector.get_pk_constraint("islands")["constrained_columns"], ["id"])
     Base.metadata.drop_all(engine)
+
+
+# The shell.
+
+
+def shell(*words, text=None, fails=False):
+    words = [os.environ["SHIPLOAD"], "sql", "--host", NODES[1]["http"], *words]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, input=text)
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@check
+def shell_runs_statements():
+    has(shell("-c", "create table sh (id int primary key, v text)"), "CREATE ok, 1 row affected")
+    has(shell(text="insert into sh values (1, 'a;b'),\n (2, null);\nselect count(*) from sh;\n"), "2 rows affected", "| 2 ")
+    same(shell("-c", "select * from sh order by id", "--format", "csv"), "id,v\n1,a;b\n2,\n")
+    same(shell("-c", "\\format json", "-c", "select v from sh where id = 1"), '{"v":"a;b"}\n')
+    with open("sh.sql", "w") as out:
+        out.write("-- a file\nselect 'x' as x;\nselect 'y' as y")
+    has(shell("-f", "sh.sql", "--timing"), "| x |", "| y |", " ms")
+    has(shell("-c", "\\i sh.sql", "--format", "markdown"), "| y |\n| --- |\n| y |")
+    has(shell("-c", "\\d"), "| doc ", "| sh ")
+    has(shell("-c", "\\d sh"), "| id ", "integer", "text")
+    has(shell("-c", "select nothing", fails=True), "ColumnUnknownException")
+    has(shell("-c", "\\nothing", fails=True), "is no command")
+
+
+@check
+def shell_at_a_terminal():
+    import pty
+    import select
+
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm"
+        os.environ["HOME"] = os.getcwd()
+        os.execv(os.environ["SHIPLOAD"], ["shipload", "sql", "--host", NODES[0]["http"]])
+    seen = b""
+
+    def until(text):
+        nonlocal seen
+        deadline = time.monotonic() + 20
+        while text not in seen:
+            assert time.monotonic() < deadline, seen
+            if select.select([terminal], [], [], 0.1)[0]:
+                read = os.read(terminal, 65536)
+                seen += read
+                # The editor asks the terminal where its cursor is.
+                for _ in range(read.count(b"\x1b[6n")):
+                    os.write(terminal, b"\x1b[1;1R")
+        seen = seen[seen.index(text) + len(text):]
+
+    until(b"sql")
+    os.write(terminal, b"select 40 + 2\r")
+    until(b"...>")
+    os.write(terminal, b"as answer;\r")
+    until(b"| answer |")
+    until(b"| 42     |")
+    os.write(terminal, b"\\timing\r")
+    os.write(terminal, b"select 1;\r")
+    until(b" ms")
+    os.write(terminal, b"select * from information_schema.tab\t")
+    # What is typed already is marked in the menu.
+    until(b"les")
+    os.write(terminal, b"\x03")
+    os.write(terminal, b"\\q\r")
+    _, status = os.waitpid(child, 0)
+    same(status, 0)
 
 
 # psql and psycopg.

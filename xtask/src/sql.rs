@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         held &= moving::run(&mut three, &binary)?;
     }
     if wanted(Part::Clients) {
-        held &= tools::run(three)?;
+        held &= tools::run(three, &binary)?;
     }
     Ok(held)
 }

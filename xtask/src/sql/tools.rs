@@ -10,7 +10,7 @@ use super::world::Cluster;
 use super::{files, folder};
 
 /// Runs the clients: `true` when they get what they want, or can't be had.
-pub(super) fn run(cluster: Cluster) -> Result<bool> {
+pub(super) fn run(cluster: Cluster, binary: &Path) -> Result<bool> {
     let python = match python()? {
         Some(python) => python,
         None => {
@@ -33,6 +33,7 @@ pub(super) fn run(cluster: Cluster) -> Result<bool> {
     let status = Command::new(&python)
         .arg(folder().join("tools.py"))
         .arg(json!(nodes).to_string())
+        .env("SHIPLOAD", binary)
         .current_dir(files()?)
         .status()
         .context("cannot run the clients")?;

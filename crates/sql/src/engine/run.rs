@@ -26,9 +26,12 @@ use datafusion::sql::parser::Statement as EngineStatement;
 use futures::StreamExt as _;
 use sqlparser::ast::Statement as Stock;
 use std::sync::Arc;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bytes that the work of one query may hold before it spills or fails.
 const WORK_MAX: usize = 256 << 20;
+/// Queries that run at the same time; others wait for their turn. Records by key need no turn.
+const AT_ONCE: usize = 8;
 /// Bytes of columns that one answer may have.
 const ANSWER_MAX: usize = 256 << 20;
 const CATALOG: &str = "crate";
@@ -38,6 +41,7 @@ const SCHEMA: &str = "doc";
 struct DataFusion {
     state: SessionState,
     streams: usize,
+    turns: Semaphore,
 }
 
 /// Starts the engine.
@@ -56,12 +60,13 @@ pub fn start() -> Result<Arc<dyn Engine>> {
     options.sql_parser.default_null_ordering = "nulls_max".to_owned();
     let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
     functions::register(&mut state).map_err(wrong::from_engine)?;
-    Ok(Arc::new(DataFusion { state, streams }))
+    Ok(Arc::new(DataFusion { state, streams, turns: Semaphore::new(AT_ONCE) }))
 }
 
 #[async_trait]
 impl Engine for DataFusion {
     async fn query(&self, sql: &Sql, query: Query<'_>) -> Result<RowSet> {
+        let _turn = self.turn().await?;
         let (context, plan, rewritten) = self.plan(sql, &query).await?;
         let physical = physical(&context, &plan).await?;
         collect(&context, physical, &rewritten).await
@@ -73,6 +78,7 @@ impl Engine for DataFusion {
     }
 
     async fn explain(&self, sql: &Sql, query: Query<'_>, analyze: bool, verbose: bool) -> Result<RowSet> {
+        let _turn = self.turn().await?;
         let (context, plan, rewritten) = self.plan(sql, &query).await?;
         let physical = physical(&context, &plan).await?;
         let text = if analyze {
@@ -90,6 +96,10 @@ impl Engine for DataFusion {
 }
 
 impl DataFusion {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+        self.turns.acquire().await.map_err(|_| SqlError::new(Kind::Unavailable, "the engine has ended"))
+    }
+
     async fn plan(&self, sql: &Sql, query: &Query<'_>) -> Result<(SessionContext, LogicalPlan, Rewritten)> {
         let mut ast = query.query.clone();
         let mut rewritten = rewrite(&mut ast, query.session, query.args)?;

@@ -4,10 +4,15 @@
 //! and only below the folder that its configuration names; without one there are no files, because whoever may speak SQL
 //! could read them.
 
+mod fields;
 mod files;
 mod format;
+mod wishes;
 
 pub use format::{Format, Reader};
+pub use wishes::Wishes;
+
+use wishes::{has_format, wishes_of};
 
 use super::eval::{Env, no_row};
 use super::insert::Conflict;
@@ -30,17 +35,6 @@ use std::sync::Arc;
 const BUNCH: usize = 1000;
 /// Different errors that a summary tells of, for each file.
 const ERRORS_MAX: usize = 10;
-
-/// What `COPY` was told about the form of its rows.
-#[derive(Debug, Clone)]
-pub struct Wishes {
-    /// The form.
-    pub format: Format,
-    overwrite: bool,
-    fail_fast: bool,
-    gzip: Option<bool>,
-    skip: usize,
-}
 
 /// Rows on their way into a table.
 pub struct Inflow {
@@ -141,7 +135,7 @@ impl Sql {
             let node = [("id", Value::text(&id)), ("name", Value::text(&id))];
             rows.push(vec![
                 Value::Map(node.map(|(name, value)| (name.to_owned(), value)).to_vec()),
-                Value::text(&format!("file://{}", path.display())),
+                Value::Text(format!("file://{}", path.display())),
                 Value::Int(tally.written),
                 Value::Int(tally.failed),
                 Value::Map(errors.collect()),
@@ -329,100 +323,4 @@ impl Inflow {
             }
         }
     }
-}
-
-fn has_format(copy: &Copy) -> bool {
-    copy.options.iter().any(|(name, _)| name.eq_ignore_ascii_case("format"))
-}
-
-impl Wishes {
-    /// What a file's name says, where nothing else does.
-    fn named(mut self, path: &std::path::Path, said: bool) -> Wishes {
-        let name = path.to_string_lossy();
-        if self.gzip.is_none() {
-            self.gzip = Some(name.ends_with(".gz"));
-        }
-        if !said && name.trim_end_matches(".gz").ends_with(".csv") {
-            self.format = Format::csv(true);
-        }
-        self
-    }
-}
-
-/// Reads the options of a `COPY`. On a connection the form is PostgreSQL's text when nothing is said, for files JSON.
-fn wishes_of(call: &Call<'_>, copy: &Copy, wire: bool) -> Result<Wishes> {
-    let env = Env { args: call.args, moment: &call.moment, lookup: &no_row };
-    let mut said: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in &copy.options {
-        said.insert(name.to_ascii_lowercase(), text(&env.eval(value)?));
-    }
-    let refuse = |name: &str, value: &str| {
-        SqlError::new(Kind::Validation, format!("COPY does not know {name} = '{value}'"))
-    };
-    let flag = |name: &str| -> Result<Option<bool>> {
-        match said.get(name).map(|value| value.to_ascii_lowercase()).as_deref() {
-            None => Ok(None),
-            Some("true" | "on" | "1" | "t" | "match") => Ok(Some(true)),
-            Some("false" | "off" | "0" | "f") => Ok(Some(false)),
-            Some(other) => Err(refuse(name, other)),
-        }
-    };
-    let name = said.get("format").map_or(if wire { "text" } else { "json" }, String::as_str);
-    let header = flag("header")?;
-    let mut format = match name.to_ascii_lowercase().as_str() {
-        "csv" => Format::csv(header.unwrap_or(!wire)),
-        "text" if wire => Format::text(),
-        "json" | "json_object" => Format::Json,
-        other => return Err(refuse("format", other)),
-    };
-    for name in ["delimiter", "null", "quote", "escape", "null_string"] {
-        if let Some(value) = said.get(name) {
-            format.set(name, value).ok_or_else(|| refuse(name, value))?;
-        }
-    }
-    const ACCEPTED: [&str; 12] = [
-        "bulk_size",
-        "shared",
-        "num_readers",
-        "node_filters",
-        "validation",
-        "protocol",
-        "wait_for_completion",
-        "encoding",
-        "empty_string_as_null",
-        "force_null",
-        "force_not_null",
-        "freeze",
-    ];
-    const KNOWN: [&str; 11] = [
-        "format",
-        "header",
-        "delimiter",
-        "null",
-        "quote",
-        "escape",
-        "null_string",
-        "overwrite_duplicates",
-        "fail_fast",
-        "compression",
-        "skip",
-    ];
-    if let Some((name, value)) =
-        said.iter().find(|(name, _)| !ACCEPTED.contains(&name.as_str()) && !KNOWN.contains(&name.as_str()))
-    {
-        return Err(refuse(name, value));
-    }
-    let gzip = match said.get("compression").map(String::as_str) {
-        None | Some("") => None,
-        Some("gzip") => Some(true),
-        Some("none") => Some(false),
-        Some(other) => return Err(refuse("compression", other)),
-    };
-    Ok(Wishes {
-        format,
-        overwrite: flag("overwrite_duplicates")?.unwrap_or(false),
-        fail_fast: flag("fail_fast")?.unwrap_or(wire),
-        gzip,
-        skip: said.get("skip").and_then(|skip| skip.parse().ok()).unwrap_or(0),
-    })
 }

@@ -5,7 +5,7 @@ use crate::error::{Kind, Result, SqlError};
 use crate::session::{Cursor, Session};
 
 /// Open cursors of one connection, at most.
-const OPEN_MAX: usize = 64;
+const OPEN_MAX: usize = 16;
 
 impl Sql {
     /// Runs a query for a cursor.

@@ -53,8 +53,11 @@ const SPEC: [(&str, Type); 19] = [
 async fn nodes(sql: &Sql) -> Result<RowSet> {
     let mut rows = Vec::new();
     for node in sql.records.nodes().await? {
-        let asked = timeout(PATIENCE, sql.records.info(&node.to, "statistics")).await;
-        let said = asked.ok().and_then(|answer| answer.ok()).unwrap_or_default();
+        let ask = async |command| {
+            let asked = timeout(PATIENCE, sql.records.info(&node.to, command)).await;
+            asked.ok().and_then(|answer| answer.ok()).unwrap_or_default()
+        };
+        let said = [ask("statistics").await, ask("get-config:context=network").await].join(";");
         let stats: HashMap<&str, &str> = said.split(';').filter_map(|pair| pair.split_once('=')).collect();
         rows.push(row(sql, &node.id, &node.to, &stats));
     }
@@ -70,17 +73,13 @@ fn row(sql: &Sql, id: &str, to: &To, stats: &HashMap<&str, &str>) -> Vec<Value> 
         other => other,
     };
     let address = match to {
-        To::Own => sql.identity.http.clone(),
-        To::Node(address) => address.clone(),
+        To::Own => &sql.identity.http,
+        To::Node(address) => address,
     };
+    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+    let (http, pg) = ports(sql, to, stats);
+    let rest_url = http.as_int().map_or(Value::Null, |port| Value::Text(format!("{host}:{port}")));
     let principal = stats.get("cluster_principal").is_some_and(|principal| *principal == id);
-    let free_percent = number("system_free_mem_pct");
-    let used_percent = free_percent.as_int().map_or(Value::Null, |free| Value::Int(100 - free));
-    let free = kilo("system_free_mem_kbytes");
-    let used = match (free.as_int(), free_percent.as_int()) {
-        (Some(bytes), Some(percent)) if percent > 0 => Value::Int(bytes / percent * (100 - percent)),
-        _ => Value::Null,
-    };
     let uptime =
         number("uptime").as_int().map_or(Value::Null, |seconds| Value::Int(seconds.saturating_mul(1000)));
     vec![
@@ -98,16 +97,11 @@ fn row(sql: &Sql, id: &str, to: &To, stats: &HashMap<&str, &str>) -> Vec<Value> 
             ("free", Value::Null),
             ("max", kilo("heap_mapped_kbytes")),
         ]),
-        Value::text(address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host)),
+        Value::text(host),
         Value::text(id),
         Value::Bool(principal),
         object(&[("1", Value::Null), ("5", Value::Null), ("15", Value::Null)]),
-        object(&[
-            ("free", free),
-            ("used", used),
-            ("free_percent", free_percent),
-            ("used_percent", used_percent),
-        ]),
+        memory(stats),
         Value::text(id),
         object(&[]),
         object(&[
@@ -122,13 +116,45 @@ fn row(sql: &Sql, id: &str, to: &To, stats: &HashMap<&str, &str>) -> Vec<Value> 
             ),
         ]),
         os_info(),
-        object(&[("http", Value::Null), ("psql", Value::Int(i64::from(sql.identity.pg_port)))]),
+        object(&[("http", http), ("psql", pg)]),
         object(&[("cpu", object(&[("percent", number("process_cpu_pct"))]))]),
-        Value::text(address),
+        rest_url,
         Value::text("[\"master\",\"data\"]"),
         version(),
         Value::Int(crate::jobs::now_ms()),
     ]
+}
+
+/// HTTP and PostgreSQL's port. A node says on which it should listen; of itself this one knows on which it does.
+fn ports(sql: &Sql, to: &To, stats: &HashMap<&str, &str>) -> (Value, Value) {
+    let told = |name: &str| {
+        stats.get(name).and_then(|text| text.parse::<i64>().ok()).map_or(Value::Null, Value::Int)
+    };
+    match to {
+        To::Own => {
+            let http = sql.identity.http.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            (http.map_or(Value::Null, Value::Int), Value::Int(i64::from(sql.identity.pg_port)))
+        }
+        To::Node(_) => (told("http.port"), told("pg.port")),
+    }
+}
+
+/// Memory of the machine, in bytes.
+fn memory(stats: &HashMap<&str, &str>) -> Value {
+    let number = |name: &str| stats.get(name).and_then(|text| text.parse::<i64>().ok());
+    let shown = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
+    let free = number("system_free_mem_kbytes").map(|kilo| kilo.saturating_mul(1024));
+    let free_percent = number("system_free_mem_pct");
+    let used = match (free, free_percent) {
+        (Some(bytes), Some(percent)) if percent > 0 => Some(bytes / percent * (100 - percent)),
+        _ => None,
+    };
+    object(&[
+        ("free", shown(free)),
+        ("used", shown(used)),
+        ("free_percent", shown(free_percent)),
+        ("used_percent", shown(free_percent.map(|free| 100 - free))),
+    ])
 }
 
 /// What this program calls itself, beside the version that clients look at.
