@@ -4,7 +4,7 @@
 //! Images are handed over by their digests, so that all engines run the same ones, today and after a restart.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,13 @@ use anyhow::{Context, Result, bail};
 use shipload_fleet::engine::{Engine, TaskSeen, is_pinned};
 
 use super::{At, tell};
+
+/// The files of the folder `deploy`.
+const FILES: [(&str, &str); 3] = [
+    ("compose.yaml", include_str!("../../../../deploy/compose.yaml")),
+    ("stack.yaml", include_str!("../../../../deploy/stack.yaml")),
+    ("haproxy.cfg", include_str!("../../../../deploy/haproxy.cfg")),
+];
 
 /// Between two looks at the tasks.
 const LOOK: Duration = Duration::from_millis(300);
@@ -22,8 +29,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     at: At,
     /// The name of the stack, and of its network
-    #[arg(value_name = "STACK")]
+    #[arg(
+        value_name = "STACK",
+        required_unless_present = "write_files",
+        default_value = "",
+        hide_default_value = true
+    )]
     stack: String,
+    /// Only write the files for Compose and Swarm mode into ./deploy, to be read, changed and kept
+    #[arg(long, conflicts_with = "stack")]
+    write_files: bool,
     /// A file for Swarm mode
     #[arg(long, short = 'c', default_value = "deploy/stack.yaml", value_name = "FILE")]
     file: PathBuf,
@@ -45,8 +60,14 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
+    if args.write_files {
+        return write_files(Path::new("deploy"));
+    }
     if !args.file.is_file() {
-        bail!("{} is no file; name one with --file", args.file.display());
+        bail!(
+            "{} is no file; name one with --file, or let `shipload deploy --write-files` make some",
+            args.file.display()
+        );
     }
     let engine = args.at.connect().await?;
     let engines = engine.engines().await?;
@@ -83,6 +104,21 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Writes the files that this program brings along; what is there already stays as it is.
+fn write_files(folder: &Path) -> Result<ExitCode> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    for (name, text) in FILES {
+        let path = folder.join(name);
+        if path.exists() {
+            tell(format!("{} is there already and stays as it is", path.display()));
+            continue;
+        }
+        std::fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
+        tell(format!("{} is written", path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Waits until all tasks of a stack run, and tells of each service when they do; else what they wait for.
@@ -135,5 +171,22 @@ pub(super) async fn pin(engine: &Engine, image: &str, by_name: bool) -> Result<S
             tell(format!("image {image} is not on this engine; each engine asks its registry for that name"));
             Ok(image.to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write_files;
+
+    #[test]
+    fn files_are_written_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder.path().join("deploy");
+        write_files(&folder).expect("written");
+        let stack = folder.join("stack.yaml");
+        assert!(std::fs::read_to_string(&stack).expect("there").contains("max_replicas_per_node: 1"));
+        std::fs::write(&stack, "mine").expect("written");
+        write_files(&folder).expect("written");
+        assert_eq!(std::fs::read_to_string(&stack).expect("there"), "mine");
     }
 }
