@@ -63,6 +63,30 @@ pub(crate) fn run(engines: &Engines, deploy: &Path, digests: &Digests, table: &m
         }
         Ok(((), format!("{} containers of {}", found.len(), digests.shipload)))
     })?;
+    table.step("1c", "development: a file with an unknown key", || {
+        let before = places(engines, "label=com.docker.compose.project=dev")?.len();
+        let wrong = engines.folder().join("wrong.yaml");
+        std::fs::write(
+            &wrong,
+            std::fs::read_to_string(&file)?.replacen(
+                "    stop_grace",
+                "    frobnicate: yes\n    stop_grace",
+                1,
+            ),
+        )?;
+        let said = match engine.docker.compose(&digests.variables(), "dev", &wrong, &["up", "-d"]) {
+            Ok(said) => bail!("it was taken: {said}"),
+            Err(error) => format!("{error:#}"),
+        };
+        let after = places(engines, "label=com.docker.compose.project=dev")?.len();
+        if !said.contains("frobnicate") || before != after {
+            bail!("{before} ran, now {after}: {said}");
+        }
+        Ok((
+            (),
+            format!("refused, {after} containers run on: {}", said.lines().last().unwrap_or_default().trim()),
+        ))
+    })?;
     compose(&["down", "-v"])?;
     Ok(())
 }

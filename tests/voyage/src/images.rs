@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::docker::Docker;
 use crate::engines::Engines;
+use crate::seen::{one_cluster, places};
 use crate::table::Table;
 use crate::wait;
 
@@ -56,6 +57,29 @@ pub(crate) fn bring(engines: &Engines, context: &Path, table: &mut Table) -> Res
                 "{:.1} MB, user {user}, no shell; {} ms from run to first served request",
                 mb(bytes),
                 serves.as_millis()
+            ),
+        ))
+    })?;
+    table.step("2a", "docker run, three times", || {
+        first.line("network create three")?;
+        let began = Instant::now();
+        for _ in 0..3 {
+            first.line(
+                "run -d --network three --network-alias three --label three=yes -e SEEDS=three shipload:dev",
+            )?;
+        }
+        let started = began.elapsed();
+        wait::until("a cluster of 3", Duration::from_secs(60), || {
+            one_cluster(&places(engines, "label=three=yes")?, 3)
+        })?;
+        let formed = began.elapsed();
+        first.remove_all()?;
+        first.line("network rm three")?;
+        let (started, formed) = (started.as_millis(), formed.as_millis());
+        Ok((
+            (),
+            format!(
+                "{formed} ms from the first run to a cluster of three at rest, {started} of them Docker's"
             ),
         ))
     })?;
