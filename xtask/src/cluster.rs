@@ -66,6 +66,11 @@ impl Cluster {
             && is("migrate_partitions_remaining", "0"))
     }
 
+    /// Where clients reach each of them.
+    pub(crate) fn services(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.service).collect()
+    }
+
     /// Ends all nodes as a container engine does; one that did not end well is an error.
     pub(crate) fn stop(self) -> Result<()> {
         for node in self.nodes {

@@ -70,9 +70,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let expectations = Expectations::read(&text).with_context(|| EXPECTATIONS.to_owned())?.on(args.nodes);
     let binaries = suite::build()?;
     let tests = suite::list(&binaries, &args.filter)?;
-    let (cluster, address) = cluster(args)?;
+    let (cluster, nodes) = cluster(args)?;
     let limits = run::Limits { jobs: args.jobs, timeout: Duration::from_secs(args.timeout_s) };
-    let mut results = all(tests, &expectations, address, limits)?;
+    let mut results = all(tests, &expectations, &nodes, limits)?;
     results.sort_by(|left, right| left.test.name.cmp(&right.test.name));
     let results = run_again(results, &expectations, limits.timeout)?;
     let judged: Vec<(&Ran, Verdict<'_>)> = results.iter().map(|ran| (ran, expectations.judge(ran))).collect();
@@ -97,9 +97,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 fn all(
     tests: Vec<Test>,
     expectations: &Expectations,
-    node: SocketAddr,
+    nodes: &[SocketAddr],
     limits: run::Limits,
 ) -> Result<Vec<Ran>> {
+    let node = nodes.first().copied().context("no node to test")?;
     let (announced, own): (Vec<Test>, Vec<Test>) =
         tests.into_iter().partition(|test| expectations.announced(&test.name).is_some());
     let (alone, together): (Vec<Test>, Vec<Test>) =
@@ -111,7 +112,7 @@ fn all(
         versions.entry(version).or_default().push(test);
     }
     for (version, tests) in versions {
-        results.extend(run::all(&tests, announce::relay(node, version)?, limits)?);
+        results.extend(run::all(&tests, announce::relay(nodes, version)?, limits)?);
     }
     // Last, because the node is still busy with what they asked when they have ended.
     results.extend(run::all(&alone, node, run::Limits { jobs: 1, ..limits })?);
@@ -129,14 +130,14 @@ fn run_again(results: Vec<Ran>, expectations: &Expectations, timeout: Duration) 
     results.into_iter().map(|ran| if failed(&ran) { run::again(ran, timeout) } else { Ok(ran) }).collect()
 }
 
-fn cluster(args: &Args) -> Result<(Option<Cluster>, SocketAddr)> {
+fn cluster(args: &Args) -> Result<(Option<Cluster>, Vec<SocketAddr>)> {
     if let Some(address) = args.against {
-        return Ok((None, address));
+        return Ok((None, vec![address]));
     }
     let binary = process::binary(args.binary.as_ref())?;
     let cluster = Cluster::start(&binary, usize::from(args.nodes))?;
-    let address = cluster.service;
-    Ok((Some(cluster), address))
+    let nodes = cluster.services();
+    Ok((Some(cluster), nodes))
 }
 
 /// Names what is not as expected.

@@ -2,10 +2,11 @@
 //!
 //! Clients switch features by the version that a node announces. A node that has some operations of a later version
 //! announces the version of which it has everything; the relay lets the suite test the later ones as well. It changes
-//! nothing but the version in answers to info requests.
+//! nothing but the version in answers to info requests, and in a cluster the addresses: each node has its relay.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
@@ -16,22 +17,35 @@ const INFO: u8 = 1;
 /// Size of a frame's header.
 const HEADER: usize = 8;
 
-/// Starts a relay to `node`; it lasts as long as this process.
-pub(crate) fn relay(node: SocketAddr, version: &str) -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen for the relay")?;
-    let address = listener.local_addr()?;
-    let version = version.to_owned();
-    std::thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let version = version.clone();
-            std::thread::spawn(move || connect(client, node, &version));
-        }
-    });
-    Ok(address)
+/// What is said instead of what, in answers to info requests.
+type Changes = Vec<(String, String)>;
+
+/// Starts a relay to each of these nodes, and says where the first one is; they last as long as this process.
+pub(crate) fn relay(nodes: &[SocketAddr], version: &str) -> Result<SocketAddr> {
+    let listen = |_: &SocketAddr| TcpListener::bind("127.0.0.1:0").context("cannot listen for the relay");
+    let listeners = nodes.iter().map(listen).collect::<Result<Vec<_>>>()?;
+    let mut changes: Changes = vec![(ANNOUNCED.to_owned(), version.to_owned())];
+    let mut first = None;
+    for (node, listener) in nodes.iter().zip(&listeners) {
+        let relay = listener.local_addr()?;
+        first = first.or(Some(relay));
+        changes.push((node.to_string(), relay.to_string()));
+    }
+    let changes = Arc::new(changes);
+    for (node, listener) in nodes.iter().copied().zip(listeners) {
+        let changes = Arc::clone(&changes);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let changes = Arc::clone(&changes);
+                std::thread::spawn(move || connect(client, node, &changes));
+            }
+        });
+    }
+    first.context("no node to relay to")
 }
 
 /// Carries one connection until either side closes it.
-fn connect(client: TcpStream, node: SocketAddr, version: &str) {
+fn connect(client: TcpStream, node: SocketAddr, changes: &Changes) {
     let Ok(server) = TcpStream::connect(node) else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (Ok(mut from_client), Ok(mut to_server)) = (client.try_clone(), server.try_clone()) else { return };
@@ -40,12 +54,12 @@ fn connect(client: TcpStream, node: SocketAddr, version: &str) {
         let _ = to_server.shutdown(Shutdown::Both);
     });
     let (mut server, mut client) = (server, client);
-    let _ = answers(&mut server, &mut client, version);
+    let _ = answers(&mut server, &mut client, changes);
     let _ = client.shutdown(Shutdown::Both);
 }
 
 /// Carries answers frame by frame.
-fn answers(server: &mut impl Read, client: &mut impl Write, version: &str) -> std::io::Result<()> {
+fn answers(server: &mut impl Read, client: &mut impl Write, changes: &Changes) -> std::io::Result<()> {
     loop {
         let mut header = [0; HEADER];
         server.read_exact(&mut header)?;
@@ -58,15 +72,29 @@ fn answers(server: &mut impl Read, client: &mut impl Write, version: &str) -> st
         }
         let mut body = Vec::new();
         server.take(size).read_to_end(&mut body)?;
-        let body = String::from_utf8_lossy(&body).replace(ANNOUNCED, version).into_bytes();
+        let body = changed(String::from_utf8_lossy(&body).into_owned(), changes).into_bytes();
         let [_, _, size @ ..] = (body.len() as u64).to_be_bytes();
         client.write_all(&[&header[..2], &size, &body].concat())?;
     }
 }
 
+/// The text with what is to be said instead; a number that goes on is another one.
+fn changed(text: String, changes: &Changes) -> String {
+    changes.iter().fold(text, |text, (from, to)| {
+        let mut parts = text.split(from.as_str());
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let goes_on = part.starts_with(|next: char| next.is_ascii_digit());
+            out.push_str(if goes_on { from } else { to });
+            out.push_str(part);
+        }
+        out
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{ANNOUNCED, answers};
+    use super::{ANNOUNCED, answers, changed};
 
     fn frame(kind: u8, body: &str) -> Vec<u8> {
         [&[2, kind, 0, 0, 0, 0, 0, u8::try_from(body.len()).unwrap()], body.as_bytes()].concat()
@@ -77,7 +105,15 @@ mod tests {
         let told = format!("build\t{ANNOUNCED}\n");
         let sent = [frame(1, &told), frame(3, &told)].concat();
         let mut got = Vec::new();
-        answers(&mut sent.as_slice(), &mut got, "8.2.0.10").unwrap_err();
+        let changes = vec![(ANNOUNCED.to_owned(), "8.2.0.10".to_owned())];
+        answers(&mut sent.as_slice(), &mut got, &changes).unwrap_err();
         assert_eq!(got, [frame(1, "build\t8.2.0.10\n"), frame(3, &told)].concat());
+    }
+
+    #[test]
+    fn a_longer_number_is_another_one() {
+        let changes = vec![("127.0.0.1:300".to_owned(), "127.0.0.1:4".to_owned())];
+        let told = "2,3000,[[A,,[127.0.0.1:3000]],[B,,[127.0.0.1:300]]]".to_owned();
+        assert_eq!(changed(told, &changes), "2,3000,[[A,,[127.0.0.1:3000]],[B,,[127.0.0.1:4]]]");
     }
 }
