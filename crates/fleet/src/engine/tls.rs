@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -17,6 +18,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// A connection that has failed knows why at once.
+const CAUSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Files for an engine that listens with TLS, in the form that Docker's own client takes (PEM).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,12 +114,20 @@ impl Secure {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // It ends with the answer; with an answer that becomes a stream of its own, as programs in containers do,
         // when that ends.
-        tokio::spawn(connection.with_upgrades());
+        let driver = tokio::spawn(connection.with_upgrades());
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = path.parse::<Uri>()?;
         let host = HeaderValue::from_str(&self.address).unwrap_or(HeaderValue::from_static("engine"));
         request.headers_mut().insert(HOST, host);
-        Ok(sender.send_request(request).await?)
+        match sender.send_request(request).await {
+            Ok(response) => Ok(response),
+            // An engine that does not accept our certificate says so once the handshake is through, and maybe before the
+            // request is on its way: then the connection knows why.
+            Err(error) => match tokio::time::timeout(CAUSE_PATIENCE, driver).await {
+                Ok(Ok(Err(cause))) => Err(cause.into()),
+                Ok(Ok(Ok(())) | Err(_)) | Err(_) => Err(error.into()),
+            },
+        }
     }
 }
 
