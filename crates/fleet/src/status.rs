@@ -26,7 +26,7 @@ pub enum StatusError {
 /// What a node says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeSeen {
-    /// Its address.
+    /// Its id; its address where it tells none.
     pub node: String,
     /// How many nodes it sees, itself among them.
     pub size: u64,
@@ -135,7 +135,11 @@ fn parse(text: &str) -> Option<ClusterSeen> {
             of(one, "effective_replication_factor").or_else(|| of(one, "replication-factor"))?.parse().ok()
         });
         Some(NodeSeen {
-            node: node.get("node").and_then(|name| name.as_str()).unwrap_or_default().to_owned(),
+            node: ["id", "node"]
+                .into_iter()
+                .find_map(|key| node.get(key)?.as_str())
+                .unwrap_or_default()
+                .to_owned(),
             size: number("cluster_size")?,
             key: text("cluster_key")?,
             remaining: number("migrate_partitions_remaining").unwrap_or(0),
@@ -180,9 +184,10 @@ mod tests {
 
     #[test]
     fn the_tool_s_answer_is_read() {
-        let text = r#"[{"node":"10.0.0.1:3000","statistics":{"cluster_size":"2","cluster_key":"AB","migrate_partitions_remaining":0},
+        let text = r#"[{"node":"127.0.0.1:3000","id":"BB9","statistics":{"cluster_size":"2","cluster_key":"AB","migrate_partitions_remaining":0},
             "namespaces":{"test":{"stop_writes":"true","replication-factor":"3","client_read_success":5,"data_used_pct":"42"}}}]"#;
         let seen = parse(text).expect("readable");
+        assert_eq!(seen.nodes[0].node, "BB9");
         assert_eq!((seen.nodes[0].size, seen.copies(), seen.nodes[0].requests), (2, 3, 5));
         assert!(seen.nodes[0].stop_writes && seen.nodes[0].storage_pct == 42);
         assert_eq!(parse("nonsense"), None);
