@@ -136,7 +136,30 @@ pub(crate) fn run(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, tabl
     })?;
     grows(engines, &fleet, balancer, table)?;
     bad_input(engines, &fleet, table)?;
-    with_tls(engines, tree, table)
+    with_tls(engines, tree, table)?;
+    from_afar(engines, &fleet, table)
+}
+
+/// A database none of whose tasks run on the engine that is asked, and no neighbour of it either.
+fn from_afar(engines: &Engines, fleet: &Fleet, table: &mut Table) -> Result<()> {
+    table.step("F7", "shipload status: a database on another engine", || {
+        let docker = &engines.get(0)?.docker;
+        let other = engines.get(1)?.name();
+        docker.line(&format!(
+            "service create -d --name solo --network prod --endpoint-mode dnsrr --label shipload.role=database \
+             --constraint node.hostname=={other} --no-resolve-image shipload:dev"
+        ))?;
+        let (_, took) = wait::until("its node answers", PATIENCE, || {
+            let (_, said) = fleet.run("status")?;
+            if said.contains("solo: one cluster of 1, at rest") { Ok(()) } else { bail!("{said}") }
+        })?;
+        docker.line("service rm solo")?;
+        let left = docker.containers(&["label=shipload.visit"])?.len();
+        if left > 0 {
+            bail!("{left} containers that asked are left behind");
+        }
+        Ok(((), format!("asked by a container that goes again; known after {} ms", took.as_millis())))
+    })
 }
 
 /// More pages because of the requests that the load balancer counts, by a file of policies that overrules labels.
