@@ -39,7 +39,7 @@ pub(crate) struct Args {
 /// A part that runs alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// Status codes, values, listings, queries, strangers
+    /// Status codes, values, listings, queries, strangers, tenants
     Rest,
     /// Change streams, `shipload tail`, live queries as events and over WebSockets
     Live,
@@ -62,6 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let mut holds = true;
     if wanted(Part::Rest) {
         holds &= script("rest.mjs", &tools, [binary.clone().into_os_string()])?;
+        holds &= script("tenants.mjs", &tools, [binary.clone().into_os_string()])?;
     }
     if wanted(Part::Live) {
         holds &= script("live.mjs", &tools, [binary.clone().into_os_string()])?;

@@ -145,6 +145,9 @@ fn plain_message(
             None => refuse(out, ResultCode::Parameter),
         },
         None if request.fields.key.is_some() => refuse(out, ResultCode::UnsupportedFeature),
+        None if place.exceeds_quota(request.fields.set.unwrap_or_default(), None) => {
+            refuse(out, ResultCode::QuotaExceeded)
+        }
         None => query::start(node, worker, place, body, &request, peer, out),
     }
 }

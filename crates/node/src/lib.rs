@@ -25,6 +25,7 @@ pub mod node;
 pub mod now;
 pub mod peer;
 pub mod query;
+mod quota;
 mod set_rules;
 mod sindex;
 mod sketch;

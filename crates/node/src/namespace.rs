@@ -9,6 +9,7 @@ use crate::command::draft::Draft;
 use crate::config::{NamespaceConfig, NamespaceKey};
 use crate::durable::{self, Durable};
 use crate::now::Now;
+use crate::quota::Quotas;
 use crate::sindex::Registry;
 use crate::sketch::Sketch;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
@@ -47,6 +48,8 @@ pub struct Namespace {
     pub(crate) changes: Changes,
     /// What caches hold of it.
     pub(crate) sketch: Sketch,
+    /// Who may ask how much.
+    pub(crate) quotas: Quotas,
     /// Its devices.
     pub(crate) durable: Durable,
     sets: Arc<RwLock<SetTable>>,
@@ -147,6 +150,7 @@ impl Namespace {
             latest_ms: AtomicU64::new(0),
             changes: Changes::default(),
             sketch: Sketch::default(),
+            quotas: Quotas::default(),
             truncating: Mutex::default(),
         }
     }

@@ -5,7 +5,7 @@
 use crate::command::ttl::TtlRules;
 use crate::config::{NamespaceKey, SetConfig, SetKey};
 use crate::namespace::Namespace;
-use shipload_store::SetId;
+use shipload_store::{SetCounts, SetId};
 use std::sync::Arc;
 
 impl Namespace {
@@ -42,15 +42,56 @@ impl Namespace {
         set.is_empty() && self.config.flag(NamespaceKey::DisallowNullSetname)
     }
 
-    /// Whether a set has reached one of its own limits, so that no record may be added. Must be called without a
-    /// stripe locked: it looks at all of them, but only for sets that have a limit.
+    /// Whether a set has reached one of its own limits, or one of the tenant that it belongs to, so that no record may be
+    /// added. Must be called without a stripe locked: it looks at all of them, but only for sets that have a limit.
     pub(crate) fn is_set_full(&self, name: &[u8], set: SetId) -> bool {
-        let Some(config) = self.set_config(name) else { return false };
-        let (count, size) = (config.number(SetKey::StopWritesCount), config.number(SetKey::StopWritesSize));
-        if count == 0 && size == 0 {
+        let Some(config) = self.set_config(name) else { return self.is_tenant_full(name) };
+        let limits = Limits::of(&config);
+        limits.are_reached(|| self.set_usage(set)) || self.is_tenant_full(name)
+    }
+
+    fn is_tenant_full(&self, name: &[u8]) -> bool {
+        if name.is_empty() || self.config.sets_generation() == 0 {
             return false;
         }
-        let usage = self.set_usage(set);
-        (count > 0 && usage.objects >= count) || (size > 0 && usage.record_bytes >= size)
+        let Some((tenant, config)) =
+            core::str::from_utf8(name).ok().and_then(|name| self.config.prefixed(name))
+        else {
+            return false;
+        };
+        Limits::of(&config).are_reached(|| self.tenant_usage(&tenant))
+    }
+
+    /// What the sets hold whose names begin like this one's, up to the `*` at its end. Locks every stripe once for each.
+    pub(crate) fn tenant_usage(&self, tenant: &str) -> SetCounts {
+        let Some(prefix) = tenant.strip_suffix('*') else { return SetCounts::default() };
+        let ids: Vec<SetId> = {
+            let sets = self.sets();
+            let own = sets.iter().filter(|(_, name)| name.starts_with(prefix.as_bytes()));
+            own.map(|(id, _)| id).collect()
+        };
+        let mut usage = SetCounts::default();
+        ids.into_iter().for_each(|set| usage.add(self.set_usage(set)));
+        usage
+    }
+}
+
+/// What a set may hold; 0 is no limit.
+struct Limits {
+    count: u64,
+    size: u64,
+}
+
+impl Limits {
+    fn of(config: &SetConfig) -> Limits {
+        Limits { count: config.number(SetKey::StopWritesCount), size: config.number(SetKey::StopWritesSize) }
+    }
+
+    fn are_reached(&self, usage: impl FnOnce() -> SetCounts) -> bool {
+        if self.count == 0 && self.size == 0 {
+            return false;
+        }
+        let usage = usage();
+        (self.count > 0 && usage.objects >= self.count) || (self.size > 0 && usage.record_bytes >= self.size)
     }
 }

@@ -125,6 +125,9 @@ pub(crate) fn run(
         answer = answer.into_reads();
     }
     let (kind, verdict) = match shape::classify(command) {
+        Ok(kind) if place.exceeds_quota(command.set, Some(command.digest.partition())) => {
+            (kind, Verdict::bare(ResultCode::QuotaExceeded))
+        }
         Ok(kind) => (kind, dispatch(place, worker, command, (kind, origin), &mut answer)),
         Err(code) => (shape::presumed(command), Verdict::bare(code)),
     };

@@ -11,6 +11,7 @@ key_table! {
     DefaultTtl "default-ttl", Kind::Duration { max_s: 315_360_000 }, "0", Dynamic, "Life of a record that is written without one, in seconds; 0: as the namespace says.";
     DisableEviction "disable-eviction", Kind::Bool, "false", Dynamic, "Records of this set are never evicted.";
     EnableIndex "enable-index", Kind::Bool, "false", Inert, "Keeps an index of the set's records.";
+    MaxRequestsPerSecond "max-requests-per-second", Kind::Integer { min: 0, max: 1_000_000_000 }, "0", Dynamic, "Shipload: refuses what is asked of the set beyond so many requests a second on all nodes together; 0: no limit. A set named `PREFIX*` stands for all sets that begin with it.";
     StopWritesCount "stop-writes-count", Kind::Integer { min: 0, max: u64::MAX }, "0", Dynamic, "Refuses new records once the set has so many; 0: no limit.";
     StopWritesSize "stop-writes-size", Kind::Size { min: 0, max: u64::MAX }, "0", Dynamic, "Refuses new records once the set's data takes so many bytes; 0: no limit.";
 }

@@ -67,6 +67,15 @@ impl NamespaceConfig {
         self.sets.read().get(name).map(Arc::clone)
     }
 
+    /// The configuration of the longest name with `*` at its end that this set's name begins with, and that name.
+    #[must_use]
+    pub fn prefixed(&self, name: &str) -> Option<(String, Arc<SetConfig>)> {
+        let sets = self.sets.read();
+        let fits = |known: &str| known.strip_suffix('*').is_some_and(|prefix| name.starts_with(prefix));
+        let longest = sets.iter().filter(|(known, _)| fits(known)).max_by_key(|(known, _)| known.len());
+        longest.map(|(known, config)| (known.clone(), Arc::clone(config)))
+    }
+
     /// Moves when a set gets its first configuration of its own. Values inside a [`SetConfig`] change in
     /// place, so who keeps the `Arc` needs to look again only when this number has moved.
     #[must_use]

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 mod exact;
 mod modules;
+mod quota;
 mod records;
 mod rules;
 mod sketch;

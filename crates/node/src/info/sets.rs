@@ -33,7 +33,7 @@ fn all_of(namespace: &Namespace) -> String {
     }
     let configured = namespace.config.sets().into_iter().map(|(name, _)| name);
     for name in configured.filter(|name| !shown.contains(name)) {
-        entry(&mut text, namespace, &name, SetId::NONE, None);
+        entry(&mut text, namespace, &name, SetId::NONE, Some(namespace.tenant_usage(&name)));
     }
     text
 }
@@ -49,7 +49,7 @@ fn one_of(namespace: &Namespace, name: &str) -> String {
     match inventory::find_set(namespace, name) {
         Some(id) => entry_values(&mut text, namespace, name, id, namespace.set_usage(id)),
         None if namespace.config.set(name).is_some() => {
-            entry_values(&mut text, namespace, name, SetId::NONE, SetCounts::default());
+            entry_values(&mut text, namespace, name, SetId::NONE, namespace.tenant_usage(name));
         }
         None => {}
     }
@@ -76,6 +76,10 @@ fn entry_values(text: &mut String, namespace: &Namespace, name: &str, id: SetId,
          index_populating={populating}:truncating={truncating}",
         counts.objects, counts.record_bytes,
     );
+    let refused = namespace.quotas.refused(name);
+    if refused > 0 {
+        let _ = write!(text, ":requests_refused={refused}");
+    }
     let config = namespace.config.set(name);
     let defaults = SetConfig::default();
     for (key, value) in config.as_deref().unwrap_or(&defaults).iter() {
