@@ -310,8 +310,12 @@ def shell_at_a_terminal():
     os.write(terminal, b"select * from information_schema.tab\t")
     # What is typed already is marked in the menu.
     until(b"les")
-    os.write(terminal, b"\x03")
+    # One closes the menu, one drops the line.
+    os.write(terminal, b"\x03\x03")
+    until(b"> ")
     os.write(terminal, b"\\q\r")
+    with contextlib.suppress(OSError):
+        until(b"no such text: it ends")
     _, status = os.waitpid(child, 0)
     same(status, 0)
 

@@ -6,6 +6,7 @@
 //! nodes in turn, so that each asks for records of the others, and to the one that is alone.
 
 mod cases;
+mod logic;
 mod moving;
 mod tools;
 mod world;
@@ -27,6 +28,12 @@ pub(crate) struct Args {
     /// Only one part
     #[arg(long, value_enum)]
     part: Option<Part>,
+    /// How long conditions by chance are asked for
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Where chance begins; the time when not given
+    #[arg(long)]
+    seed: Option<u64>,
     /// A program with the feature `sql`; compiled when not given
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -39,6 +46,8 @@ enum Part {
     Tests,
     /// Statements with PostgreSQL's answers
     Cases,
+    /// Conditions by chance
+    Logic,
     /// Queries while a node joins and leaves
     Moving,
     /// Clients of others
@@ -64,6 +73,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if wanted(Part::Cases) {
         let one = Cluster::start(&binary, 1)?;
         held &= cases::run(&[&three, &one], args.only.as_deref())?;
+    }
+    if wanted(Part::Logic) {
+        if part.is_some() {
+            three.script(&read("setup.sql")?)?;
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        held &= logic::run(&three, args.seconds, args.seed.unwrap_or(now.as_secs()))?;
     }
     if wanted(Part::Moving) {
         held &= moving::run(&mut three, &binary)?;

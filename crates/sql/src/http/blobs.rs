@@ -11,8 +11,12 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt as _, stream};
 use sha1::{Digest as _, Sha1};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+/// How long a body may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Pieces that wait for the reader.
 const AHEAD: usize = 2;
 /// Blobs never change: as long as caches keep anything.
@@ -168,7 +172,9 @@ async fn receive(
     let mut body = body.into_data_stream();
     let mut hash = Sha1::new();
     let mut waiting: Vec<u8> = Vec::new();
-    while let Some(bytes) = body.next().await {
+    // A body that gets nowhere has ended.
+    while let Some(bytes) = timeout(SILENCE, body.next()).await.unwrap_or(Some(Err(axum::Error::new("late"))))
+    {
         let Ok(bytes) = bytes else { return Ok(None) };
         hash.update(&bytes);
         waiting.extend_from_slice(&bytes);
