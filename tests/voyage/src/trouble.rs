@@ -102,12 +102,16 @@ fn power(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Resu
 fn cable(engines: &Engines, table: &mut Table) -> Result<()> {
     table.step("14a", "cable pulled for 20 s, and back", || {
         let before = hits(&any_database(engines)?)?;
+        let cut_off = place_on(engines, 1)?.id;
         engines.get(1)?.cable(false)?;
         // Longer than Swarm needs to call the engine down: it then replaces a container that was well.
         std::thread::sleep(Duration::from_secs(20));
         engines.get(1)?.cable(true)?;
         let (key, took) = wait::until("three nodes are one cluster", PATIENCE, || {
             ready(engines, 3)?;
+            if place_on(engines, 1)?.id == cut_off {
+                bail!("Swarm has not replaced the container yet");
+            }
             whole(engines, 3)
         })?;
         let after = hits(&any_database(engines)?)?;
