@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use shipload_fleet::engine::{Engine, TaskSeen, is_pinned};
 
+use super::stack_file::{shrunk, sizes};
 use super::{At, tell};
 
 /// The files of the folder `deploy`.
@@ -85,6 +86,18 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let older = ["unknown shorthand", "unknown flag", "is not a docker command", "Usage:"];
     if !read.status.success() && !older.iter().any(|text| said.contains(text)) {
         bail!("Docker does not take {}: {}", args.file.display(), said.trim());
+    }
+
+    // What Docker made of the file, or the file itself where the client is too old to tell.
+    let told = String::from_utf8_lossy(&read.stdout).into_owned();
+    let text = if read.status.success() { told } else { std::fs::read_to_string(&args.file)? };
+    let services = engine.services().await?;
+    if let Some((name, now, wanted)) = shrunk(&sizes(&text), &args.stack, &services).first() {
+        bail!(
+            "{name} has {now} nodes and {} says {wanted}: Docker would end the others at once, with their records. \
+             Write `replicas: {now}` there, or go down one at a time: shipload scale {name}={wanted}",
+            args.file.display()
+        );
     }
 
     engine.ensure_overlay(&args.stack).await?;

@@ -4,6 +4,7 @@ mod autoscale;
 mod deploy;
 mod doctor;
 mod services;
+mod stack_file;
 mod watch;
 
 pub(crate) use autoscale::Args as AutoscaleArgs;
