@@ -199,6 +199,8 @@ def crate_blobs():
             status, headers, body = http("GET", f"/_blobs/pictures/{digest}", headers={"Range": "bytes=10-99"}, node=node)
             same((status, body), (206, content[10:100]))
             has(headers["content-range"], "bytes 10-99/300000")
+        headers = http("GET", f"/_blobs/pictures/{digest}", headers={"Accept-Encoding": "gzip"})[1]
+        same(headers.get("content-length"), "300000")
         same(http("GET", f"/_blobs/pictures/{digest}", headers={"Range": "bytes=400000-"})[0], 416)
         same(http("PUT", f"/_blobs/pictures/{'0' * 40}", b"other")[0], 400)
         same(http("PUT", f"/_blobs/nowhere/{digest}", content)[0], 404)

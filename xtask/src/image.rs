@@ -22,27 +22,36 @@ pub(crate) struct Args {
     /// Only prepare the folder, without an engine
     #[arg(long)]
     context_only: bool,
-    /// The image's name
-    #[arg(long, default_value = "shipload:dev")]
-    tag: String,
+    /// With SQL and its engine, which takes long to compile
+    #[arg(long)]
+    full: bool,
+    /// The image's name [default: shipload:dev, with SQL shipload:full]
+    #[arg(long)]
+    tag: Option<String>,
 }
 
 /// Builds the program, the folder, and with `docker build` the image.
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let context = context()?;
+    let context = prepare(args.full)?;
     if args.context_only {
         println!("{}", context.display());
         return Ok(true);
     }
+    let tag = args.tag.as_deref().unwrap_or(if args.full { "shipload:full" } else { "shipload:dev" });
     let mut build = Command::new("docker");
-    build.env("DOCKER_BUILDKIT", "0").args(["build", "-t", &args.tag]).arg(&context);
+    build.env("DOCKER_BUILDKIT", "0").args(["build", "-t", tag]).arg(&context);
     let status = build.status().context("cannot run docker; install an engine, or use --context-only")?;
     Ok(status.success())
 }
 
 /// Builds the static program, and prepares the folder for `docker build`.
 pub(crate) fn context() -> Result<PathBuf> {
-    let program = program()?;
+    prepare(false)
+}
+
+/// The same, with SQL if wanted.
+fn prepare(full: bool) -> Result<PathBuf> {
+    let program = program(full)?;
     let context = workspace::target_dir().join("image");
     // What an earlier run has left must not get into the image.
     if context.exists() {
@@ -63,9 +72,11 @@ pub(crate) fn context() -> Result<PathBuf> {
     Ok(context)
 }
 
-fn program() -> Result<PathBuf> {
+fn program(full: bool) -> Result<PathBuf> {
+    let features: &[&str] = if full { &["--features", "sql"] } else { &[] };
     let status = Command::new(workspace::cargo())
         .args(["build", "--release", "--locked", "--package", "shipload", "--target", TARGET])
+        .args(features)
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-C target-feature=+crt-static")
         .current_dir(workspace::root())
         .status()

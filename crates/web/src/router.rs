@@ -89,10 +89,11 @@ pub fn router(web: Web) -> Router {
         .fallback(|| async {
             Problem::not_found("there is nothing here; see /, /v1/openapi.json, /metrics, /healthz")
         })
+        .layer(compression)
         .with_state(web)
+        // Not packed: who gets a blob wants to know its length.
         .merge(more)
         .layer(from_fn(harden))
-        .layer(compression)
 }
 
 /// So many requests at a time, each within its time.

@@ -142,6 +142,22 @@ async fn other_origins_are_let_in_by_configuration_only() {
 }
 
 #[tokio::test]
+async fn paths_of_another_room_are_guarded_and_not_packed() {
+    let mut web = Web::new(Arc::new(Stand::default()), Settings::default());
+    let routes = axum::Router::new().route("/_sql", axum::routing::post(|| async { "x".repeat(1000) }));
+    web.more = Some(shipload_web::More { routes, greet: axum::http::Extensions::new });
+    let door = router(web);
+    let packed = [(ACCEPT_ENCODING.as_str(), "gzip")];
+    let (status, headers, body) = ask(&door, request("POST", "/_sql", &packed)).await;
+    assert_eq!((status, body.len()), (StatusCode::OK, 1000));
+    assert!(!headers.contains_key(CONTENT_ENCODING) && headers["x-content-type-options"] == "nosniff");
+    let foreign = [(ORIGIN.as_str(), "http://evil"), (HOST.as_str(), "node:4200")];
+    assert_eq!(ask(&door, request("POST", "/_sql", &foreign)).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ask(&door, request("GET", "/v1/openapi.json", &[])).await.0, StatusCode::OK);
+    assert_eq!(ask(&door, request("GET", "/nothing", &[])).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn programs_and_browsers_get_what_they_want_at_the_root() {
     let door = door(Some(Trouble::Refused), Settings::default());
     let (_, headers, page) = ask(&door, request("GET", "/", &[("user-agent", "Mozilla/5.0 (X11)")])).await;

@@ -108,3 +108,29 @@ impl AsyncWrite for Guest {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Guest, Work};
+    use std::io::ErrorKind;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Semaphore;
+    use tokio::time::timeout;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_waits_for_work_and_for_nothing_else() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _other = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a way");
+        let (stream, _) = listener.accept().await.expect("a guest");
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
+        let work = Work::default();
+        let mut guest = Guest::new(stream, Duration::from_secs(1), place, work.clone());
+        let under_way = work.begin();
+        assert!(timeout(Duration::from_secs(60), guest.read_u8()).await.is_err(), "it goes on waiting");
+        drop(under_way);
+        assert_eq!(guest.read_u8().await.expect_err("it ends").kind(), ErrorKind::TimedOut);
+    }
+}
