@@ -12,7 +12,7 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const [binary, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
 
-const PAGES = ['overview', 'partitions', 'nodes', 'jobs', 'data', 'live', 'indexes', 'modules', 'start', 'api'];
+let PAGES = ['overview', 'partitions', 'nodes', 'jobs', 'data', 'live', 'indexes', 'modules', 'start', 'api'];
 const cluster = new Cluster(binary, 61);
 let failed = 0;
 const check = (what, holds, seen = '') => {
@@ -28,7 +28,7 @@ async function main(browser) {
   const page = await browser.newPage({ viewport: { width: 1360, height: 900 } });
   const errors = [];
   page.on('pageerror', (error) => errors.push(error.message));
-  page.on('console', (message) => { if (message.type() === 'error' && !message.text().includes('412')) errors.push(message.text()); });
+  page.on('console', (message) => { if (message.type() === 'error' && !/412|_sql|400/.test(message.text())) errors.push(message.text()); });
   const outside = [];
   page.on('request', (request) => { if (!request.url().startsWith(cluster.url(0)) && !request.url().startsWith('data:')) outside.push(request.url()); });
   const text = (selector) => page.textContent(selector);
@@ -79,6 +79,29 @@ async function main(browser) {
   const raw = await (await fetch(`${cluster.url(1)}/v1/db/test/users/${id}`)).text();
   check('a fresh edit is written, and a whole double stays one', raw.includes('"whole":1.0'));
   await page.keyboard.press('Escape');
+
+  // SQL, where the program has it.
+  if ((await figures()).sql) {
+    PAGES = [...PAGES, 'sql'];
+    await page.goto(`${cluster.url(0)}/#/sql`);
+    await page.fill('#statement', 'select city, count(*) as n from users group by city order by n desc');
+    await page.press('#statement', 'Control+Enter');
+    await until('an answer', () => text('main'), (seen) => seen.includes('2 rows'));
+    check('SQL answers', (await text('main table')).includes('Hamburg'), await text('#told'));
+    await page.click('.tabs button:last-child');
+    await page.waitForSelector('.bars .meter');
+    await page.screenshot({ path: `${pictures}/sql-chart.png` });
+    await page.fill('#statement', 'select ci');
+    await page.press('#statement', 'Control+ ');
+    check('a column is completed', await page.inputValue('#statement') === 'select city ', await page.inputValue('#statement'));
+    await page.fill('#statement', 'selec');
+    await page.press('#statement', 'Control+Enter');
+    await page.waitForSelector('#told .notice');
+    check('a wrong statement is explained', (await text('#told')).includes('SQL'), (await text('#told')).slice(0, 80));
+    await page.fill('#statement', 'select city, count(*) as n from users group by city order by n desc');
+    await page.press('#statement', 'Control+Enter');
+    await until('an answer', () => text('main'), (seen) => seen.includes('2 rows'));
+  }
 
   // So much that coming back takes a moment.
   for (let part = 0; part < 12; part += 1) {

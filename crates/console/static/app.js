@@ -9,6 +9,7 @@ import * as live from './page-live.js';
 import * as indexes from './page-indexes.js';
 import * as modules from './page-modules.js';
 import * as jobs from './page-jobs.js';
+import * as sql from './page-sql.js';
 import * as start from './page-start.js';
 import * as api from './page-api.js';
 
@@ -20,6 +21,7 @@ const pages = [
   { path: 'jobs', title: 'Jobs', glyph: '⟳', key: 'j', page: jobs },
   { group: 'Data' },
   { path: 'data', title: 'Records', glyph: '≡', key: 'd', page: data },
+  { path: 'sql', title: 'SQL', glyph: '⌕', key: 'q', page: sql, needs: 'sql' },
   { path: 'live', title: 'Live', glyph: '≈', key: 'l', page: live },
   { path: 'indexes', title: 'Indexes', glyph: '#', key: 'i', page: indexes },
   { path: 'modules', title: 'Functions', glyph: 'ƒ', key: 'f', page: modules },
@@ -38,8 +40,13 @@ export const state = { cluster: null, failed: 0 };
 let leave = () => {};
 let listeners = [];
 
+// Pages that this node's program has something for.
+const offered = () => pages.filter((page) => !page.needs || state.cluster?.[page.needs]);
+let drawn = '';
+
 function drawNav(current) {
-  fill(nav, h('ul', {}, pages.map((page) => page.group
+  drawn = current;
+  fill(nav, h('ul', {}, offered().map((page) => page.group
     ? h('li', { class: 'group' }, page.group)
     : h('li', {}, h('a', { href: `#/${page.path}`, 'aria-current': page.path === current && 'page' },
       h('span', { class: 'glyph', 'aria-hidden': 'true' }, page.glyph), page.title)))));
@@ -77,8 +84,10 @@ function show() {
 
 async function watch() {
   try {
+    const first = !state.cluster;
     state.cluster = await get('cluster');
     state.failed = 0;
+    if (first) drawNav(drawn);
     const { health, name, size } = state.cluster;
     badge.className = `badge ${health.state}`;
     badge.textContent = health.state;

@@ -141,6 +141,8 @@ pub struct ClusterView {
     pub namespaces: Vec<NamespaceView>,
     /// Traffic of all nodes.
     pub traffic: Traffic,
+    /// Whether this node answers SQL at `/_sql`.
+    pub sql: bool,
 }
 
 /// Health, nodes, namespaces and traffic.
@@ -189,6 +191,7 @@ pub async fn look(web: &Web) -> ClusterView {
         nodes: seen.nodes,
         namespaces,
         traffic: seen.traffic,
+        sql: web.more.is_some(),
     }
 }
 
