@@ -77,6 +77,8 @@ fn program(full: bool) -> Result<PathBuf> {
     let status = Command::new(workspace::cargo())
         .args(["build", "--release", "--locked", "--package", "shipload", "--target", TARGET])
         .args(features)
+        // The engine's panics end a statement, not the node.
+        .envs(full.then_some(("CARGO_PROFILE_RELEASE_PANIC", "unwind")))
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-C target-feature=+crt-static")
         .current_dir(workspace::root())
         .status()

@@ -13,9 +13,11 @@ use crate::records::Records;
 use crate::session::Session;
 use crate::system::Identity;
 use crate::value::Value;
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use sqlparser::ast::{Query as AstQuery, Statement as Stock};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -260,9 +262,34 @@ pub(super) async fn bounded<T>(
             None => std::future::pending().await,
         }
     };
+    let panicked = |_| {
+        let message = "the statement's work has panicked; the node's log tells where";
+        Err(SqlError::new(Kind::Internal, message))
+    };
     tokio::select! {
-        done = work => done,
+        done = AssertUnwindSafe(work).catch_unwind() => done.unwrap_or_else(panicked),
         () = job.killed() => Err(SqlError::new(Kind::Killed, format!("Job killed. {}", job.id))),
         () = late => Err(SqlError::new(Kind::Killed, "Job killed. statement_timeout")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounded;
+    use crate::error::{Kind, Result};
+    use crate::jobs::Jobs;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn work_ends_with_an_answer() {
+        let jobs = Jobs::default();
+        let job = jobs.begin("crate", "session", "select 1", "SELECT");
+        let kind = |done: Result<i64>| done.expect_err("an error").kind;
+        let broken = async { if jobs.running().len() == 1 { panic!("on purpose") } else { Ok(1) } };
+        assert_eq!(kind(bounded(broken, &job, None).await), Kind::Internal);
+        let endless = || std::future::pending::<Result<i64>>();
+        assert_eq!(kind(bounded(endless(), &job, Some(Duration::from_millis(1))).await), Kind::Killed);
+        assert_eq!(jobs.kill(Some(&job.id), ""), 1);
+        assert_eq!(kind(bounded(endless(), &job, None).await), Kind::Killed);
     }
 }

@@ -116,7 +116,7 @@ fn pieces(
     first: u64,
     end: u64,
 ) -> impl futures::Stream<Item = Result<Bytes, SqlError>> {
-    let (sender, receiver) = mpsc::channel(AHEAD);
+    let (sender, mut receiver) = mpsc::channel(AHEAD);
     let piece = PIECE as u64;
     tokio::spawn(async move {
         for number in first / piece..end.div_ceil(piece) {
@@ -132,7 +132,8 @@ fn pieces(
             }
         }
     });
-    stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) })
+    // Unlike others, this stream may be asked again after its end, as layers above do.
+    stream::poll_fn(move |context| receiver.poll_recv(context))
 }
 
 async fn put(sql: &Sql, table: &str, digest: &str, body: Body) -> Result<Response, SqlError> {
