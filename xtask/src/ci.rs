@@ -27,7 +27,7 @@ struct Step {
 }
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 27] = [
+const STEPS: [Step; 29] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -47,6 +47,8 @@ const STEPS: [Step; 27] = [
         name: "conform 3 nodes",
         words: &["xtask", "conform", "--nodes", "3", "src::cluster", "client", "src::scan", "src::query"],
     },
+    Step { name: "clients python", words: &["xtask", "clients", "--only", "python", "--nodes", "3"] },
+    Step { name: "clients c", words: &["xtask", "clients", "--only", "c", "--nodes", "3"] },
     Step { name: "sim", words: &["xtask", "sim", "--seeds", "500"] },
     Step { name: "sim canaries", words: &["xtask", "sim", "canaries"] },
     Step { name: "drills", words: &["xtask", "drill"] },

@@ -6,8 +6,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench_index, bench_model, bench_records, bench_storage, ci, compat, conform, counter, crash, docs, drill,
-    fuzz, golden, image, sim, sql, tidy, voyage, web,
+    bench_index, bench_model, bench_records, bench_storage, ci, clients, compat, conform, counter, crash,
+    docs, drill, fuzz, golden, image, sim, sql, tidy, voyage, web,
 };
 
 /// Typed scripts of the project.
@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Run everything that decides whether the project keeps its promises (under 45 minutes)
     Ci(ci::CiArgs),
+    /// Run the suites of the official clients for Python, Node.js and C against nodes (minutes, needs PyPI and npm)
+    Clients(clients::Args),
     /// Count what of the protocol is covered by recorded cases and tests, and name what is not (seconds)
     Compat(compat::Args),
     /// Run the official Rust client's own integration suite against a node (minutes)

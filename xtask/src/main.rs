@@ -11,6 +11,7 @@ mod bench_storage;
 mod benchmarks_document;
 mod ci;
 mod cli;
+mod clients;
 mod cluster;
 mod compat;
 mod conform;
@@ -60,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench(Bench::Records(args)) => bench_records::run(&args).map(|()| true),
         Command::Bench(Bench::Storage(args)) => bench_storage::run(&args).map(|()| true),
         Command::Ci(args) => ci::run(&args),
+        Command::Clients(args) => clients::run(&args),
         Command::Compat(args) => compat::run(&args),
         Command::Conform(args) => conform::run(&args),
         Command::Counter(args) => counter::run(&args),
