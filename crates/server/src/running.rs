@@ -228,7 +228,7 @@ impl Running {
         self.crew.wake_all();
         self.bell.ring();
         drop(self.http_stop.take());
-        drop(self.sql.take());
+        self.sql = None;
         for thread in self.threads.drain(..) {
             // A thread that panicked has told so; the others still end in order.
             let _ = thread.join();

@@ -71,12 +71,7 @@ pub fn router(web: Web) -> Router {
         .layer(from_fn(no_store))
         .layer(layer(&web.settings.cors_origins));
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
-    let more = web.more.as_ref().map(|more| more.routes.clone()).unwrap_or_default();
-    let more = more
-        .layer(from_fn(patient))
-        .layer(from_fn_with_state(web.clone(), guard))
-        .layer(from_fn(no_store))
-        .layer(layer(&web.settings.cors_origins));
+    let more = more(&web);
     Router::new()
         .route("/", get(pages::root))
         .route("/admin", get(pages::moved))
@@ -94,6 +89,15 @@ pub fn router(web: Web) -> Router {
         // Not packed: who gets a blob wants to know its length.
         .merge(more)
         .layer(from_fn(harden))
+}
+
+/// The paths of another room.
+fn more(web: &Web) -> Router {
+    let more = web.more.as_ref().map(|more| more.routes.clone()).unwrap_or_default();
+    more.layer(from_fn(patient))
+        .layer(from_fn_with_state(web.clone(), guard))
+        .layer(from_fn(no_store))
+        .layer(layer(&web.settings.cors_origins))
 }
 
 /// So many requests at a time, each within its time.

@@ -13,11 +13,7 @@ pub(crate) struct Sql;
 
 impl Sql {
     /// Starts nothing.
-    #[expect(
-        clippy::unnecessary_wraps,
-        clippy::needless_pass_by_value,
-        reason = "as the doors that are there"
-    )]
+    #[expect(clippy::unnecessary_wraps, reason = "as the doors that are there")]
     pub(crate) fn start(_: &Arc<Shared>, _: &Arc<Crew>, _: &Bound, _: Vec<TcpListener>) -> io::Result<Sql> {
         Ok(Sql)
     }
