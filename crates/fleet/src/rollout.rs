@@ -24,6 +24,7 @@ pub async fn run(
 ) -> Result<(), SizeError> {
     let service = engine.service(name).await?;
     let size = service.replicas.unwrap_or(0);
+    settled(engine, &service.name, patience, tell).await?;
     let mut before = None;
     if service.is_database() {
         at_rest(engine, &service, size, patience, tell).await?;
@@ -31,11 +32,14 @@ pub async fn run(
     }
     let old: BTreeSet<String> = running(engine, &service.name).await?;
     engine.restart_tasks(&service.name, image).await?;
-    let began = Instant::now();
-    let mut replaced = 0;
+    let (began, mut moved) = (Instant::now(), Instant::now());
+    let (mut replaced, mut last) = (0, old.len());
     loop {
         let now = running(engine, &service.name).await?;
         let left = old.intersection(&now).count();
+        if left != last {
+            (last, moved) = (left, Instant::now());
+        }
         if old.len() - left > replaced && service.is_database() {
             replaced = old.len() - left;
             at_rest(engine, &service, size, patience, tell).await?;
@@ -43,6 +47,7 @@ pub async fn run(
             if left > 0 {
                 engine.next_task(&service.name).await?;
             }
+            moved = Instant::now();
         }
         if left == 0 && u64::try_from(now.len()).ok() == Some(size) {
             if let Some(before) = before {
@@ -51,12 +56,37 @@ pub async fn run(
             tell(format!("{}: all new after {:.1} s", service.name, began.elapsed().as_secs_f32()));
             return Ok(());
         }
-        if began.elapsed() > patience * 4 {
-            let why = format!("{left} old tasks still run");
-            return Err(SizeError::Late { service: service.name, seconds: began.elapsed().as_secs(), why });
+        if moved.elapsed() > patience {
+            let why = format!("{left} old tasks still run, and none was replaced meanwhile");
+            return Err(SizeError::Late { service: service.name, seconds: moved.elapsed().as_secs(), why });
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Waits until the Swarm does not replace tasks because of an earlier change: two reasons at once make it replace two
+/// tasks at once.
+async fn settled(
+    engine: &Engine,
+    name: &str,
+    patience: Duration,
+    tell: &mut (dyn FnMut(String) + Send),
+) -> Result<(), SizeError> {
+    let began = Instant::now();
+    let mut told = false;
+    while engine.is_updating(name).await? {
+        if !std::mem::replace(&mut told, true) {
+            tell(format!(
+                "{name}: Docker still replaces tasks because of an earlier change; waiting for that"
+            ));
+        }
+        if began.elapsed() > patience {
+            let why = "Docker still replaces tasks because of an earlier change".to_owned();
+            return Err(SizeError::Late { service: name.to_owned(), seconds: patience.as_secs(), why });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 async fn running(engine: &Engine, service: &str) -> Result<BTreeSet<String>, SizeError> {

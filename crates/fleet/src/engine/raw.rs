@@ -36,7 +36,7 @@ impl Engine {
         self.raw("POST", &path, &spec.to_string()).await.map(|_| ())
     }
 
-    async fn raw(&self, method: &str, path: &str, body: &str) -> Result<Value, EngineError> {
+    pub(super) async fn raw(&self, method: &str, path: &str, body: &str) -> Result<Value, EngineError> {
         let refused = |why: String| EngineError::Refused { host: self.host.clone(), why };
         let request = format!(
             "{method} /{VERSION}{path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\n\

@@ -184,6 +184,15 @@ impl Engine {
         self.change(name, |spec| put(spec, &["UpdateConfig"], config)).await
     }
 
+    /// Whether the Swarm is still replacing tasks because of an earlier change.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn is_updating(&self, name: &str) -> Result<bool, EngineError> {
+        let found = self.raw("GET", &format!("/services/{name}"), "").await?;
+        Ok(found.pointer("/UpdateStatus/State").and_then(Value::as_str) == Some("updating"))
+    }
+
     /// Ends the Swarm's wait between two tasks: a changed wish makes it begin anew with those that are left, and
     /// tasks that are new already fit the wish.
     ///
