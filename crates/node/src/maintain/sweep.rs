@@ -48,18 +48,11 @@ pub(super) fn slice(
     cutoffs: &Cutoffs,
     mut decide: impl FnMut(&Candidate) -> Decision,
 ) -> Swept {
-    let mut swept = Swept::default();
-    for _ in 0..EMPTY_PARTITIONS {
-        let Some((partition, after)) = cursor.place() else { break };
+    let now_s = now.since_2010_s();
+    by_partitions(cursor, |partition, after| {
         let mut stripe = namespace.stripe_of(partition);
-        let part = stripe.sweep(partition, after.as_ref(), BUDGET, now.since_2010_s(), cutoffs, &mut decide);
-        cursor.advance(part.next);
-        swept.add(part);
-        if swept.entries >= BUDGET.entries as u64 {
-            break;
-        }
-    }
-    swept
+        Some(stripe.sweep(partition, after, BUDGET, now_s, cutoffs, &mut decide))
+    })
 }
 
 /// The same for what expires and is evicted: the master of a partition decides, and its other copies follow.
@@ -71,21 +64,32 @@ pub(super) fn slice_of_master(
     cutoffs: &Cutoffs,
     mut decide: impl FnMut(&Candidate) -> Decision,
 ) -> Swept {
+    let now_s = now.since_2010_s();
+    by_partitions(cursor, |partition, after| {
+        let mut shard = namespace.stripe_of(partition);
+        if !shard.decides(partition) {
+            return None;
+        }
+        let mut gone = Vec::new();
+        let tell = |digest| gone.push(digest);
+        let part = shard.sweep_telling(partition, after, BUDGET, now_s, cutoffs, &mut decide, tell);
+        shard.tell_removed(namespace, &gone, now, worker.waiting.effects_of(namespace.index));
+        Some(part)
+    })
+}
+
+/// Goes on from the cursor, partition by partition, until a slice's work is done. `part` sweeps some of a partition behind a
+/// digest; none when all of it is to be passed.
+fn by_partitions(
+    cursor: &mut Cursor,
+    mut part: impl FnMut(PartitionId, Option<&Digest>) -> Option<Swept>,
+) -> Swept {
     let mut swept = Swept::default();
     for _ in 0..EMPTY_PARTITIONS {
         let Some((partition, after)) = cursor.place() else { break };
-        let mut shard = namespace.stripe_of(partition);
-        if !shard.decides(partition) {
-            cursor.advance(None);
-            continue;
-        }
-        let mut gone = Vec::new();
-        let (now_s, tell) = (now.since_2010_s(), |digest| gone.push(digest));
-        let part = shard.sweep_telling(partition, after.as_ref(), BUDGET, now_s, cutoffs, &mut decide, tell);
-        let effects = worker.waiting.effects_of(namespace.index);
-        shard.tell_removed(namespace, &gone, now, effects);
-        cursor.advance(part.next);
-        swept.add(part);
+        let part = part(partition, after.as_ref());
+        cursor.advance(part.as_ref().and_then(|part| part.next));
+        part.into_iter().for_each(|part| swept.add(part));
         if swept.entries >= BUDGET.entries as u64 {
             break;
         }
