@@ -24,6 +24,7 @@ mod drill;
 mod fuzz;
 mod golden;
 mod image;
+mod load;
 mod manifests;
 mod markdown;
 mod postgres;

@@ -1,11 +1,11 @@
-//! The load: `shipload bench` as a process of its own, and what its report says.
+//! The load on durable records, and what is kept of a run.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use anyhow::Result;
+
+use crate::load::{self, Load};
 
 /// How every run is made.
 pub(super) struct Loader {
@@ -50,31 +50,15 @@ impl Loader {
     }
 
     fn bench(&self, target: Target, words: &[&str]) -> Result<Done> {
-        let Target { address, peer, records, value_bytes } = target;
-        let output = Command::new(&self.binary)
-            .args(["bench", "--json", "--object", &format!("B{value_bytes}"), "--peer", peer])
-            .args(["-h", &address.ip().to_string(), "-p", &address.port().to_string()])
-            .args(["--keys", &records.to_string(), "--connections", "16", "--timeout", "20s"])
-            .args(words)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .context("cannot run shipload bench")?;
-        ensure!(output.status.success(), "shipload bench ended with {}", output.status);
-        let report: Value =
-            serde_json::from_slice(&output.stdout).context("shipload bench printed no JSON")?;
-        let errors = report["errors"].as_u64().context("the report has no errors")?;
-        ensure!(errors == 0, "{errors} operations failed: {}", report["codes"]);
-        let latency = |percentile: &str| {
-            let classes = report["classes"].as_object().into_iter().flatten();
-            let each = classes.filter_map(|(_, class)| class["latency_us"][percentile].as_f64());
-            each.fold(0.0, f64::max)
-        };
+        let Target { address, peer, records: keys, value_bytes } = target;
+        let report =
+            Load { binary: &self.binary, address, peer, keys, value_bytes, connections: 16 }.run(words)?;
+        let worst = |percentile: &str| load::latency_us(&report, percentile).into_iter().fold(0.0, f64::max);
         Ok(Done {
-            operations: report["operations"].as_u64().context("the report has no operations")?,
-            per_second: report["operations_per_second"].as_f64().context("the report has no rate")?,
-            p50_us: latency("p50"),
-            p99_us: latency("p99"),
+            operations: load::checked(&report)?,
+            per_second: load::per_second(&report)?,
+            p50_us: worst("p50"),
+            p99_us: worst("p99"),
         })
     }
 }
