@@ -62,6 +62,21 @@ pub struct Step {
     pub missed: Option<&'static str>,
 }
 
+/// Changes of several rounds that are kept together, at most.
+const TOGETHER: usize = 1 << 14;
+
+impl Step {
+    /// Adds what came after it.
+    pub fn add(&mut self, later: Step) {
+        self.missed = self.missed.or(later.missed);
+        self.changes.extend(later.changes);
+        if self.changes.len() > TOGETHER {
+            self.changes.clear();
+            self.missed = Some("it was too much at once");
+        }
+    }
+}
+
 /// Follows a set on all nodes. An empty name is all sets.
 #[derive(Debug)]
 pub struct Follower {

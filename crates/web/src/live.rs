@@ -141,9 +141,11 @@ impl Query {
     async fn run(&mut self, web: &Web, out: &Out) -> Result<(), Gone> {
         out.tell("result", json!({ "data": self.list })).await?;
         let mut alive = tokio::time::Instant::now();
+        // What has changed since the last run that succeeded, and whether the trouble of one that did not is told.
+        let (mut step, mut told) = (Step::default(), false);
         loop {
             tokio::time::sleep(EVERY).await;
-            let step = self.follower.step(web).await;
+            step.add(self.follower.step(web).await);
             if step.changes.is_empty() && step.missed.is_none() {
                 if alive.elapsed() > ALIVE {
                     out.breathe().await?;
@@ -157,9 +159,12 @@ impl Query {
                         out.tell("match", event).await?;
                     }
                     self.list = now;
+                    (step, told) = (Step::default(), false);
                 }
-                // The next change, or the end of the trouble, leads to another run.
+                // It is run again until it succeeds.
+                Err(_) if told => {}
                 Err(problem) => {
+                    told = true;
                     out.tell("error", json!({ "code": problem.code, "detail": problem.detail })).await?;
                 }
             }

@@ -1,7 +1,7 @@
 //! Asking all nodes, and putting together what they send.
 
 use super::sort::Order;
-use super::{LIMIT_MAX, Page};
+use super::{LIMIT_MAX, Page, task_id};
 use crate::Web;
 use crate::command::{Projection, Record, projection_ops};
 use crate::json;
@@ -95,13 +95,11 @@ pub(super) struct Ask {
     pub(super) range: Option<Range>,
     pub(super) after: Option<Digest>,
     pub(super) limit: usize,
-    /// The id under which all nodes list the query.
-    pub(super) task: u64,
 }
 
 impl Ask {
     /// The request to the node that masters these partitions.
-    fn frame(&self, partitions: &[u16], digest: Option<Digest>, records: usize) -> Vec<u8> {
+    fn frame(&self, task: u64, partitions: &[u16], digest: Option<Digest>, records: usize) -> Vec<u8> {
         let ids: Vec<u8> = partitions.iter().flat_map(|id| id.to_le_bytes()).collect();
         let records = (records as u64).to_be_bytes();
         let range = self.range.as_ref().map(Range::encoded).unwrap_or_default();
@@ -109,7 +107,7 @@ impl Ask {
         let collection = self.range.as_ref().and_then(|range| range.collection);
         let collection = collection.map(|kind| [kind]).unwrap_or_default();
         let digest = digest.map(|digest| digest.0.to_vec()).unwrap_or_default();
-        let task = self.task.to_be_bytes();
+        let task = task.to_be_bytes();
         let candidates: [(u8, &[u8]); 10] = [
             (field::TASK_ID, &task),
             (field::NAMESPACE, self.namespace.as_bytes()),
@@ -270,10 +268,12 @@ async fn once(
         let share = shares.entry(master.ok_or(Stop::Moved)?).or_default();
         if Some(partition) == resumed { share.1 = ask.after } else { share.0.push(partition) }
     }
+    // Nodes refuse a task that they know, so that each round is one of its own.
+    let task = task_id(web.records.id());
     let mut asked = JoinSet::new();
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<(NodeId, Result<Vec<u8>, Trouble>)>(4);
     for (node, (partitions, digest)) in shares {
-        let frame = ask.frame(&partitions, digest, records);
+        let frame = ask.frame(task, &partitions, digest, records);
         let (records, sender) = (std::sync::Arc::clone(&web.records), sender.clone());
         asked.spawn(async move {
             match records.query(node, frame).await {

@@ -19,6 +19,7 @@ use crate::extract::{Content, InSet, Params};
 use crate::filter;
 use crate::problem::Problem;
 use crate::record::projection;
+use crate::records::NodeId;
 use crate::schema::RecordView;
 use axum::Json;
 use axum::extract::State;
@@ -187,7 +188,6 @@ impl Wish {
             range: self.range,
             after,
             limit,
-            task: task_id(),
         };
         if !whole {
             return gather::page(web, &ask).await;
@@ -199,10 +199,12 @@ impl Wish {
     }
 }
 
-/// Ids that are not given twice: the time in microseconds, and on from there. Numbers that JavaScript holds.
-fn task_id() -> u64 {
+/// Ids that are not given twice by this node, and hardly by two: the time in milliseconds, and 4096 for each, from another one on
+/// at each node. Numbers that JavaScript holds.
+fn task_id(node: NodeId) -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = crate::command::now_ms().saturating_mul(1000);
+    let salt = node.0 ^ (node.0 >> 12) ^ (node.0 >> 24) ^ (node.0 >> 36);
+    let now = crate::command::now_ms().saturating_mul(4096) | (salt & 0xfff);
     let next = |last: u64| Some(now.max(last + 1));
     LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(now, |last| now.max(last + 1))
 }
@@ -247,7 +249,6 @@ impl Standing {
             range: None,
             after: None,
             limit,
-            task: 0,
         };
         Ok(Standing { ask, order: Order::of(&names), offset })
     }
@@ -257,8 +258,8 @@ impl Standing {
     /// # Errors
     /// What a query answers.
     pub async fn run(&self, web: &Web) -> Result<Vec<RecordView>, Problem> {
-        let ask = Ask { task: task_id(), ..self.ask.clone() };
-        let mut records = gather::sorted(web, &ask, &self.order, self.offset + self.ask.limit).await?;
+        let wanted = self.offset + self.ask.limit;
+        let mut records = gather::sorted(web, &self.ask, &self.order, wanted).await?;
         Ok(records.split_off(self.offset.min(records.len())))
     }
 }
