@@ -16,7 +16,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-/// How often figures are taken while somebody looks, and the list of nodes always.
+/// How often the list of nodes is looked at.
+const MEET_EVERY: Duration = Duration::from_millis(250);
+/// How often figures are taken while somebody looks.
 const EVERY: Duration = Duration::from_secs(2);
 /// How often figures are taken while nobody looks and nothing happens.
 const QUIET: Duration = Duration::from_secs(10);
@@ -155,11 +157,23 @@ impl Kept {
 
 /// Keeps events and samples. Never ends.
 pub async fn keep(web: Web) {
+    tokio::join!(meet_members(&web), take_figures(&web));
+}
+
+/// Nobody is asked for this, so that a node which dies and is soon back is seen to be gone, however long others wait for
+/// its figures.
+async fn meet_members(web: &Web) {
     loop {
         let members = web.records.members().into_iter().map(|member| member.id).collect();
         web.history.meet(members, crate::command::now_ms());
+        tokio::time::sleep(MEET_EVERY).await;
+    }
+}
+
+async fn take_figures(web: &Web) {
+    loop {
         if web.history.is_due() {
-            let view = look(&web).await;
+            let view = look(web).await;
             web.history.take(view);
         }
         tokio::time::sleep(EVERY).await;

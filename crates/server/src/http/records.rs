@@ -35,9 +35,8 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(shared: Arc<Shared>, crew: Arc<Crew>) -> Node {
         let scraper = Mutex::new(Scraper::new(Arc::clone(&shared)));
-        let seats = Arc::clone(&shared);
         let here: Open = Box::new(move || {
-            let seated = seat(&seats, &crew);
+            let seated = seat(&crew);
             Box::pin(async move { seated })
         });
         Node { shared, scraper, here: Lanes::new(here), others: Mutex::default() }
@@ -80,11 +79,11 @@ pub(super) fn addresses(attributes: &Attributes) -> Vec<String> {
 }
 
 /// A pair of sockets, one end of which becomes a client's connection at a service thread.
-pub(super) fn seat(shared: &Shared, crew: &Crew) -> Result<Box<dyn Stream>, Trouble> {
+pub(super) fn seat(crew: &Crew) -> Result<Box<dyn Stream>, Trouble> {
     let (near, far) = Pair::pair().map_err(refused)?;
     near.set_nonblocking(true).map_err(refused)?;
     far.set_nonblocking(true).map_err(refused)?;
-    crew.seat_inside(shared, std::net::TcpStream::from(OwnedFd::from(far)));
+    crew.seat_inside(std::net::TcpStream::from(OwnedFd::from(far)));
     let near = UnixStream::from_std(near).map_err(refused)?;
     Ok(Box::new(near))
 }

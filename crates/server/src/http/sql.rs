@@ -103,9 +103,8 @@ struct Nodes {
 
 impl Nodes {
     fn new(shared: Arc<Shared>, crew: Arc<Crew>) -> Nodes {
-        let seats = Arc::clone(&shared);
         let here: Open = Box::new(move || {
-            let seated = seat(&seats, &crew);
+            let seated = seat(&crew);
             Box::pin(async move { seated })
         });
         Nodes { shared, here: Lanes::sized(here, LANES), others: Mutex::default() }

@@ -82,7 +82,10 @@ pub(super) fn admit(shared: &Shared, peer: SocketAddr, mono_ns: u64) -> bool {
 }
 
 /// Counts a connection that ended.
-pub(super) fn dismiss(shared: &Shared) {
+pub(super) fn dismiss(shared: &Shared, protocol: Protocol) {
+    if protocol == Protocol::Inside {
+        return;
+    }
     let facts = &shared.node.facts;
     facts.client_connections.fetch_sub(1, Ordering::Relaxed);
     facts.client_connections_closed.fetch_add(1, Ordering::Relaxed);

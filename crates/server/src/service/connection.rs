@@ -18,6 +18,8 @@ use std::ops::Range;
 pub(crate) enum Protocol {
     /// Frames of the client protocol.
     Client,
+    /// The same from within this process: nobody's connection, which is neither counted nor reaped when it is idle.
+    Inside,
     /// Info and security commands in frames, on the port for tools; records are not served there.
     Admin,
     /// The info port before its first byte: lines of text or frames.

@@ -10,7 +10,6 @@
 //! ([`super::balance`]) lets only as many be active as there is work for.
 
 use super::connection::{Connection, Protocol};
-use super::desk::Shared;
 use mio::Waker;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
@@ -110,13 +109,10 @@ impl Crew {
     }
 
     /// Takes in a connection that this process has made to itself; it is never turned away.
-    pub(crate) fn seat_inside(&self, shared: &Shared, socket: std::net::TcpStream) {
-        let facts = &shared.node.facts;
-        facts.client_connections.fetch_add(1, Ordering::Relaxed);
-        facts.client_connections_opened.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn seat_inside(&self, socket: std::net::TcpStream) {
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let socket = TcpStream::from_std(socket);
-        let mail = Mail::Newcomer { socket, address: here, local: here, protocol: Protocol::Client };
+        let mail = Mail::Newcomer { socket, address: here, local: here, protocol: Protocol::Inside };
         self.send(self.place(0), mail);
     }
 

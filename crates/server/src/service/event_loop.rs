@@ -219,7 +219,7 @@ impl EventLoop {
     pub(super) fn close(&mut self, slot: usize, reason: Reason) {
         if let Some(connection) = self.connections.try_remove(slot) {
             self.desk.account(connection.accounted, 0);
-            accept::dismiss(&self.desk.shared);
+            accept::dismiss(&self.desk.shared, connection.protocol);
             self.crew.leave(self.number);
             tracing::trace!(peer = %connection.peer.address, ?reason, "connection closed");
         }
@@ -292,7 +292,7 @@ impl EventLoop {
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut connection.socket, Token(slot), interest) {
             tracing::warn!(%error, peer = %connection.peer.address, "connection turned away");
-            accept::dismiss(&self.desk.shared);
+            accept::dismiss(&self.desk.shared, connection.protocol);
             self.crew.leave(self.number);
             return None;
         }
@@ -337,7 +337,7 @@ impl EventLoop {
             self.crew.leave(self.number);
             if let Err(error) = self.poll.registry().deregister(&mut connection.socket) {
                 tracing::warn!(%error, peer = %connection.peer.address, "connection lost on its way to another thread");
-                accept::dismiss(&self.desk.shared);
+                accept::dismiss(&self.desk.shared, connection.protocol);
                 continue;
             }
             self.crew.send(to, Mail::Moved(Box::new(connection)));

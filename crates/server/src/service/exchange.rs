@@ -46,6 +46,7 @@ impl Connection {
         match self.protocol {
             Protocol::InfoText => text::execute_line(self, rest, desk),
             Protocol::Client
+            | Protocol::Inside
             | Protocol::Admin
             | Protocol::InfoUnknown
             | Protocol::InfoFrames
@@ -74,7 +75,7 @@ impl Connection {
     /// Whether frames of this kind are answered on the port that the client came to.
     fn serves(&self, kind: u8) -> bool {
         match self.protocol {
-            Protocol::Client => true,
+            Protocol::Client | Protocol::Inside => true,
             Protocol::Admin => kind == frame::INFO || kind == frame::ADMIN,
             Protocol::InfoUnknown | Protocol::InfoText | Protocol::InfoFrames => kind == frame::INFO,
             Protocol::Fabric => false,

@@ -1,6 +1,6 @@
 //! What a service thread looks after now and then: connections that do nothing, and the end of them all.
 
-use super::connection::{Connection, Reason};
+use super::connection::{Connection, Protocol, Reason};
 use super::event_loop::EventLoop;
 use shipload_node::config::ServiceKey;
 use std::sync::Arc;
@@ -29,7 +29,8 @@ impl EventLoop {
         let mut gone = Vec::new();
         for (slot, connection) in &self.connections {
             let stalled = !connection.unsent.is_empty() && over(connection, stall_ns);
-            let idle = idle_ns > 0 && !connection.is_running() && over(connection, idle_ns);
+            let inside = connection.protocol == Protocol::Inside;
+            let idle = idle_ns > 0 && !inside && !connection.is_running() && over(connection, idle_ns);
             if stalled || idle {
                 gone.push((slot, stalled, connection.peer.address));
             }

@@ -19,11 +19,8 @@ pub(super) const NAMES: [&str; 9] =
 
 /// Whether a text can run: it is a command, or its last statement has ended, or there is nothing.
 pub(super) fn is_whole(text: &str) -> bool {
-    let (parts, open) = cut(text);
-    !open
-        && parts
-            .last()
-            .is_none_or(|last| last.trim_start().starts_with('\\') || text.trim_end().ends_with(';'))
+    let (_, rest) = cut(text);
+    rest.trim().is_empty()
 }
 
 /// What a line asks for.
@@ -90,11 +87,14 @@ pub(super) fn expand(text: &str) -> Expanded {
 
 /// The statements of a text: split at semicolons outside of quotes and comments. A line with a backslash is one by itself.
 pub(super) fn split(text: &str) -> Vec<String> {
-    cut(text).0
+    let (mut parts, rest) = cut(text);
+    parts.push(rest);
+    parts.retain(|part| !part.trim().is_empty());
+    parts
 }
 
-/// The statements, and whether a quote is open at the end.
-fn cut(text: &str) -> (Vec<String>, bool) {
+/// The statements that are ended, and what follows behind the last of them, without comments.
+fn cut(text: &str) -> (Vec<String>, String) {
     let mut parts = Vec::new();
     let mut part = String::new();
     let mut quote: Option<char> = None;
@@ -121,9 +121,7 @@ fn cut(text: &str) -> (Vec<String>, bool) {
             _ => part.push(c),
         }
     }
-    parts.push(part);
-    parts.retain(|part| !part.trim().is_empty());
-    (parts, quote.is_some())
+    (parts, part)
 }
 
 /// The first word of a statement, in upper case.
