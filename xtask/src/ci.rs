@@ -73,8 +73,7 @@ const STEPS: [Step; 29] = [
 ];
 
 /// The longest ones.
-const LONG_STEPS: &[Step] =
-    &[Step { name: "sql", words: &["xtask", "sql"] }, Step { name: "voyage", words: &["xtask", "voyage"] }];
+const LONG_STEPS: &[Step] = &[Step { name: "sql", words: &["xtask", "sql"] }];
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
