@@ -115,7 +115,9 @@ impl Parking {
 
     /// Something that a request waits for has happened.
     pub(super) fn happened(&self, ticket: Ticket, event: Event, out: &mut Outgoing) {
-        if let Some(parked) = note(&mut self.shelf(ticket).lock(), ticket, event) {
+        // Not in one expression: the shelf would stay locked while its answer goes on, perhaps to the same shelf.
+        let completed = note(&mut self.shelf(ticket).lock(), ticket, event);
+        if let Some(parked) = completed {
             self.deliver(parked.into_reply(), out);
         }
     }
@@ -275,7 +277,7 @@ fn take_rows(frames: &[u8], rows: &mut Vec<u8>, on_error: OnError, bad: &mut Opt
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Outgoing, Parked, Parking, Requester, Ticket};
+    use super::{Answer, Event, Outgoing, Parked, Parking, Requester, SHELVES, Ticket};
     use crate::batch::OnError;
     use shipload_cluster::NodeId;
     use shipload_wire::code::ResultCode;
@@ -284,6 +286,27 @@ mod tests {
     fn parked(requester: Requester) -> Parked {
         let answer = Answer::Batch { rows: Vec::new(), on_error: OnError::AnswerAll, bad: None };
         Parked { requester, answer, outstanding: 1, deadline_mono_ns: 1, timing: None, began_mono_ns: 0 }
+    }
+
+    /// A part of a request may lie on the shelf of the request itself.
+    #[test]
+    fn an_answer_reaches_a_request_on_the_same_shelf() {
+        let (said, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let me = NodeId(1);
+            let parking = Parking::new(me);
+            let (whole, part) = (Ticket(1), Ticket(1 + SHELVES as u64));
+            let client = Requester::Client { thread: 0, slot: 7, serial: 1 };
+            let of_whole = Requester::Node { node: me, id: whole.0, hops: 0 };
+            assert!(
+                parking.park(whole, parked(client)).is_none()
+                    && parking.park(part, parked(of_whole)).is_none()
+            );
+            let mut out = Outgoing::default();
+            parking.happened(part, Event::Held, &mut out);
+            said.send(out.replies.len()).unwrap();
+        });
+        assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(20)), Ok(1));
     }
 
     /// Parts of parts, as deep as never before, need no deep stack.
