@@ -1,7 +1,7 @@
 //! Figures of the last ten minutes and what has happened, so that a page that is opened now shows how it came.
 //!
 //! Events are kept from the start on, whoever looks: which nodes are up is known here without asking, and all nodes are
-//! asked how they are every two seconds while somebody watches or something has just happened, and every ten otherwise.
+//! asked how they are every two seconds while somebody watches, and once a minute otherwise.
 //! What is kept is bounded.
 
 use crate::Web;
@@ -20,10 +20,8 @@ use utoipa::ToSchema;
 const MEET_EVERY: Duration = Duration::from_millis(250);
 /// How often figures are taken while somebody looks.
 const EVERY: Duration = Duration::from_secs(2);
-/// How often figures are taken while nobody looks and nothing happens.
-const QUIET: Duration = Duration::from_secs(10);
-/// How long figures are taken more often after something has happened.
-const LIVELY_FOR: Duration = Duration::from_secs(60);
+/// How often figures are taken while nobody looks: every node asks every other one.
+const QUIET: Duration = Duration::from_secs(60);
 /// Samples that are kept: ten minutes.
 const SAMPLES_MAX: usize = 300;
 const SAMPLES_FOR_MS: u64 = 600_000;
@@ -84,7 +82,6 @@ struct Kept {
     members: Option<Vec<NodeId>>,
     looked: Option<Instant>,
     watched: Option<Instant>,
-    happened: Option<Instant>,
 }
 
 /// What is kept.
@@ -121,8 +118,7 @@ impl History {
     fn is_due(&self) -> bool {
         let mut kept = self.0.lock();
         let since = |at: Option<Instant>| at.map_or(Duration::MAX, |at| at.elapsed());
-        let lively = since(kept.watched) < WATCHED_FOR || since(kept.happened) < LIVELY_FOR;
-        let due = lively || since(kept.looked) >= QUIET;
+        let due = since(kept.watched) < WATCHED_FOR || since(kept.looked) >= QUIET;
         if due {
             kept.looked = Some(Instant::now());
         }
@@ -148,7 +144,6 @@ impl Kept {
         if events.is_empty() {
             return;
         }
-        self.happened = Some(Instant::now());
         self.events.extend(events);
         let above = self.events.len().saturating_sub(EVENTS_MAX);
         self.events.drain(..above);
