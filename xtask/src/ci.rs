@@ -31,7 +31,7 @@ struct Step {
 const LONG_STEPS_UNTIL: Duration = Duration::from_secs(58 * 60);
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 29] = [
+const STEPS: [Step; 28] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -61,7 +61,6 @@ const STEPS: [Step; 29] = [
     Step { name: "web live", words: &["xtask", "web", "--only", "live"] },
     Step { name: "web client", words: &["xtask", "web", "--only", "client"] },
     Step { name: "web staleness", words: &["xtask", "web", "--only", "staleness"] },
-    Step { name: "web console", words: &["xtask", "web", "--only", "console"] },
     Step { name: "web schema", words: &["xtask", "web", "--only", "schema", "--seconds", "30"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "20"] },
     Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "1000000"] },
