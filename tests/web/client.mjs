@@ -2,16 +2,12 @@
 // go back, and its bound on staleness while a node dies.
 //
 //   node client.mjs BINARY
+import { check, run } from './checks.mjs';
 import { Cluster, json, until } from './cluster.mjs';
 import { HttpCache } from './cache.mjs';
 
 const [binary] = process.argv.slice(2);
 const cluster = new Cluster(binary, 65, 'test:replication-factor=2:cache-max-ttl=20:cache-write-chance-pct=99');
-let failed = 0;
-const check = (what, holds, seen = '') => {
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${seen === '' ? '' : `: ${seen}`}`);
-  if (!holds) failed += 1;
-};
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function main() {
@@ -163,12 +159,4 @@ async function bounded(connect) {
   check('no read went back', back === 0, back);
 }
 
-try {
-  await main();
-} catch (error) {
-  check('the run', false, error.stack);
-} finally {
-  cluster.end();
-}
-console.log(failed ? `${failed} checks failed` : 'all checks hold');
-process.exit(failed ? 1 : 0);
+await run(main, () => cluster.end());

@@ -4,6 +4,7 @@
 //   node console.mjs BINARY DIRECTORY-FOR-PICTURES     (NODE_PATH with playwright-core and axe-core)
 import { createRequire } from 'node:module';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { check, run } from './checks.mjs';
 import { Cluster, json, until } from './cluster.mjs';
 
 const require = createRequire(`${process.env.WEB_MODULES}/`);
@@ -14,11 +15,6 @@ mkdirSync(pictures, { recursive: true });
 
 let PAGES = ['overview', 'partitions', 'nodes', 'jobs', 'data', 'live', 'indexes', 'modules', 'start', 'api'];
 const cluster = new Cluster(binary, 61);
-let failed = 0;
-const check = (what, holds, seen = '') => {
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${seen === '' ? '' : `: ${seen}`}`);
-  if (!holds) failed += 1;
-};
 
 async function main(browser) {
   [0, 1, 2].forEach((number) => cluster.start(number));
@@ -161,13 +157,7 @@ async function main(browser) {
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'] });
-try {
-  await main(browser);
-} catch (error) {
-  check('the run', false, error.message);
-} finally {
+await run(() => main(browser), async () => {
   await browser.close();
   cluster.end();
-}
-console.log(failed ? `${failed} checks failed` : 'all checks hold');
-process.exit(failed ? 1 : 0);
+});

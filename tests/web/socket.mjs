@@ -2,15 +2,11 @@
 // slow readers.
 //
 //   node socket.mjs BINARY
+import { check, run } from './checks.mjs';
 import { Cluster, json, until } from './cluster.mjs';
 import { open } from './websocket.mjs';
 
 const cluster = new Cluster(process.argv[2], 67);
-let failed = 0;
-const check = (what, holds, seen = '') => {
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${seen === '' ? '' : `: ${seen}`}`);
-  if (!holds) failed += 1;
-};
 const live = (number, headers) => open(`${cluster.url(number)}/v1/live/test`, headers);
 const put = (key, bins, number = 1) => json('PUT', `${cluster.url(number)}/v1/db/test/players/${key}`, { bins });
 
@@ -117,12 +113,4 @@ async function main() {
   check('and the node is well', after === 200);
 }
 
-try {
-  await main();
-} catch (error) {
-  check('the run', false, error.stack);
-} finally {
-  cluster.end();
-}
-console.log(failed ? `${failed} checks failed` : 'all checks hold');
-process.exit(failed ? 1 : 0);
+await run(main, () => cluster.end());

@@ -4,6 +4,7 @@
 //
 //   node staleness.mjs BINARY [SECONDS]
 import { spawn } from 'node:child_process';
+import { check, run } from './checks.mjs';
 import { Cluster, json, until } from './cluster.mjs';
 import { HttpCache } from './cache.mjs';
 
@@ -12,11 +13,6 @@ const [binary, seconds = '40'] = process.argv.slice(2);
 const cluster = new Cluster(binary, 68, 'test:replication-factor=2:cache-max-ttl=20:cache-write-chance-pct=99');
 const BOUNDS = [500, 1000, 3000];
 const caches = [];
-let failed = 0;
-const check = (what, holds, seen = '') => {
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${seen === '' ? '' : `: ${seen}`}`);
-  if (!holds) failed += 1;
-};
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const keys = Array.from({ length: 80 }, (_, n) => `item-${n}`);
 const path = (key) => `/v1/db/test/shop/${key}`;
@@ -142,14 +138,8 @@ async function main() {
   check('without a sketch they would be', control.wrong > 0);
 }
 
-try {
-  await main();
-} catch (error) {
-  check('the run', false, error.stack);
-} finally {
+await run(main, () => {
   running = false;
   caches.forEach(({ child }) => child.kill('SIGKILL'));
   cluster.end();
-}
-console.log(failed ? `${failed} checks failed` : 'all checks hold');
-process.exit(failed ? 1 : 0);
+});

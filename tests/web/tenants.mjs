@@ -3,14 +3,10 @@
 //
 //   node tenants.mjs BINARY
 import net from 'node:net';
+import { check, run } from './checks.mjs';
 import { Cluster, json, until } from './cluster.mjs';
 
 const cluster = new Cluster(process.argv[2], 69);
-let failed = 0;
-const check = (what, holds, seen = '') => {
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${seen === '' ? '' : `: ${seen}`}`);
-  if (!holds) failed += 1;
-};
 
 // An info command to one node's port 3000.
 function info(number, command) {
@@ -82,12 +78,4 @@ async function main() {
   check('a quota can be lifted', (await put('loud.users', 1)).status === 200);
 }
 
-try {
-  await main();
-} catch (error) {
-  check('the run', false, error.stack);
-} finally {
-  cluster.end();
-}
-console.log(failed ? `${failed} checks failed` : 'all checks hold');
-process.exit(failed ? 1 : 0);
+await run(main, () => cluster.end());

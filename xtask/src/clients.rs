@@ -12,7 +12,6 @@ mod python;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -104,20 +103,6 @@ fn known(text: &str) -> BTreeMap<&str, &str> {
         }
     }
     known
-}
-
-/// Runs a step of the preparation, quietly; its output is shown when it fails.
-fn prepare(command: &mut Command) -> Result<()> {
-    let shown = format!("{command:?}");
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {shown}"))?;
-    ensure!(
-        output.status.success(),
-        "{shown} ended with {}: {}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }
 
 #[cfg(test)]

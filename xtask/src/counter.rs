@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::process::{self, Process};
-use crate::workspace;
+use crate::{venv, workspace};
 
 /// Where the page lies, relative to the root.
 const EXAMPLE: &str = "examples/counter";
@@ -63,16 +63,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 /// The interpreter of an environment that has what the example requires. It is kept; pip only looks whether
 /// the requirements still hold.
 fn environment(python: &Path) -> Result<PathBuf> {
-    let directory = cache_directory()?.join("venv");
-    let interpreter = directory.join("bin/python");
+    let interpreter = venv::python(python, &cache_directory()?.join("venv"))?;
     let requirements = workspace::root().join(EXAMPLE).join("requirements.txt");
-    if !interpreter.exists() {
-        run_command(Command::new(python).args(["-m", "venv"]).arg(&directory))?;
-    }
-    let mut pip = Command::new(&interpreter);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(requirements);
-    run_command(&mut pip)?;
+    venv::install(&interpreter, &["--requirement", &requirements.display().to_string()])?;
     Ok(interpreter)
 }
 
@@ -81,14 +74,6 @@ fn cache_directory() -> Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("shipload-target"))
-}
-
-fn run_command(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
-    if !status.success() {
-        bail!("{command:?} ended with {status}");
-    }
-    Ok(())
 }
 
 /// Starts the page on a port that the system chooses.

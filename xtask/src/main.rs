@@ -32,6 +32,7 @@ mod process;
 mod sim;
 mod sql;
 mod tidy;
+mod venv;
 mod voyage;
 mod web;
 mod workspace;

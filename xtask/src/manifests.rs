@@ -3,25 +3,17 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::workspace;
+use crate::{venv, workspace};
 
 /// The checker from PyPI; it brings the schemas with it.
 const CHECKER: &str = "kubernetes-validate==1.37.0";
 
 /// Checks every file in `deploy/kubernetes`: `true` when all are valid, with no key that the schema does not know.
 pub(crate) fn run() -> Result<bool> {
-    let venv = workspace::target_dir().join("tools/manifests");
-    let tool = venv.join("bin/kubernetes-validate");
-    if !tool.exists() {
-        let made =
-            Command::new("python3").args(["-m", "venv"]).arg(&venv).status().context("python3 is needed")?;
-        let pip = Command::new(venv.join("bin/pip")).args(["install", "--quiet", CHECKER]).status()?;
-        if !made.success() || !pip.success() {
-            bail!("{CHECKER} can't be installed");
-        }
-    }
+    let folder = workspace::target_dir().join("tools/manifests");
+    let tool = venv::tool(&folder, "kubernetes-validate", CHECKER)?;
     let mut checked = 0;
     let mut valid = true;
     for entry in fs::read_dir(workspace::root().join("deploy/kubernetes"))? {

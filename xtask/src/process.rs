@@ -212,6 +212,17 @@ fn address_of(port: &str, line: &str) -> Option<SocketAddr> {
     line.split_once(port)?.1.split_whitespace().next()?.parse().ok()
 }
 
+/// Runs a program to its end; when it does not succeed, its output is the error.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {shown}"))?;
+    if !output.status.success() {
+        let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        bail!("{shown} ended with {}: {out}{err}", output.status);
+    }
+    Ok(())
+}
+
 /// The program to test: the one that is given, else this checkout's release build, built when it is not new.
 pub(crate) fn binary(given: Option<&PathBuf>) -> Result<PathBuf> {
     if let Some(path) = given {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::process::{self, Process};
-use crate::workspace;
+use crate::{venv, workspace};
 
 const MODULES: [&str; 2] = ["playwright-core@1.64.1", "axe-core@4.10.3"];
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
@@ -96,25 +96,13 @@ fn script(name: &str, tools: &Path, words: impl IntoIterator<Item = OsString>) -
 fn modules(tools: &Path) -> Result<()> {
     std::fs::create_dir_all(tools).with_context(|| format!("cannot make {}", tools.display()))?;
     let words = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
-    let status =
-        Command::new("npm").args(words).arg(tools).args(MODULES).status().context("npm is needed")?;
-    if status.success() { Ok(()) } else { bail!("npm can't install {}", MODULES.join(" ")) }
+    process::succeed(Command::new("npm").args(words).arg(tools).args(MODULES))
 }
 
 /// Lets schemathesis make up requests from the description of the API.
 fn schema(binary: &Path, tools: &Path, seconds: u64) -> Result<bool> {
     println!("\n--> {SCHEMATHESIS}, {seconds} s");
-    let venv = tools.join("venv");
-    let tool = venv.join("bin").join("schemathesis");
-    if !tool.exists() {
-        let made =
-            Command::new("python3").args(["-m", "venv"]).arg(&venv).status().context("python3 is needed")?;
-        let pip =
-            Command::new(venv.join("bin").join("pip")).args(["install", "--quiet", SCHEMATHESIS]).status()?;
-        if !made.success() || !pip.success() {
-            bail!("{SCHEMATHESIS} can't be installed");
-        }
-    }
+    let tool = venv::tool(&tools.join("venv"), "schemathesis", SCHEMATHESIS)?;
     let words = ["serve", "--address", ADDRESS, "--namespace", "test", "--log-level", "info"];
     let mut node = Process::start("the node", Command::new(binary).args(words))?;
     node.wait_for(Duration::from_secs(20), |line| line.contains("http port").then_some(()))?;

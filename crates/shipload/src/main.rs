@@ -19,6 +19,7 @@ mod seed;
 mod serve;
 mod sql;
 mod tail;
+mod terminal;
 mod up;
 
 use std::io::{self, Write};

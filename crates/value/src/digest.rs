@@ -32,6 +32,18 @@ impl Digest {
         bytes.try_into().ok().map(Digest)
     }
 
+    /// The digest in 40 hexadecimal digits; none in any other text.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Digest> {
+        let digits: Vec<u8> = text
+            .chars()
+            .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+            .collect::<Option<_>>()?;
+        let (pairs, []) = digits.as_chunks::<2>() else { return None };
+        let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+        Digest::from_slice(&bytes)
+    }
+
     /// The partition that this digest belongs to: the low 12 bits of its first two bytes, little endian.
     #[must_use]
     pub fn partition(&self) -> PartitionId {
@@ -92,6 +104,9 @@ mod tests {
             let digest = Digest::of(set, key_type, key);
             assert_eq!(format!("{digest:?}"), hex);
             assert_eq!(digest.partition().number(), partition);
+            assert_eq!(Digest::from_hex(hex), Some(digest));
+            assert_eq!(Digest::from_hex(&hex[2..]), None);
+            assert_eq!(Digest::from_hex(&format!("+{}", &hex[1..])), None);
         }
     }
 }

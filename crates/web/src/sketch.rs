@@ -74,8 +74,7 @@ impl Sketches {
     pub async fn get(&self, web: &Web, namespace: &str) -> Arc<SketchView> {
         let kept = Arc::clone(self.0.lock().entry(namespace.to_owned()).or_default());
         let mut kept = kept.lock().await;
-        if let Some((made, view)) = kept.as_ref().filter(|(made, _)| made.elapsed() < FRESH) {
-            let _ = made;
+        if let Some((_, view)) = kept.as_ref().filter(|(made, _)| made.elapsed() < FRESH) {
             return Arc::clone(view);
         }
         // What comes in is as of now at least.

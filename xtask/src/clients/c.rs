@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{Ran, prepare};
+use super::Ran;
+use crate::process::succeed;
 
 const VERSION: &str = "19.3.0";
 /// What the suite is compiled with, from Debian.
@@ -46,9 +47,9 @@ fn build(folder: &Path, source: &Path) -> Result<()> {
     let wanted = format!("aerospike=={VERSION}");
     let download =
         ["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", &wanted, "-d", "."];
-    prepare(Command::new("python3").current_dir(folder).args(download))?;
-    prepare(Command::new("tar").current_dir(folder).args(["xzf", &format!("aerospike-{VERSION}.tar.gz")]))?;
-    prepare(Command::new("make").current_dir(source).args(["EVENT_LIB=libuv", "test-build"]))
+    succeed(Command::new("python3").current_dir(folder).args(download))?;
+    succeed(Command::new("tar").current_dir(folder).args(["xzf", &format!("aerospike-{VERSION}.tar.gz")]))?;
+    succeed(Command::new("make").current_dir(source).args(["EVENT_LIB=libuv", "test-build"]))
 }
 
 /// The summary names each suite with its counts, and below it what failed and why.

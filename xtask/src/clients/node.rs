@@ -7,7 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{Ran, prepare};
+use super::Ran;
+use crate::process::succeed;
 
 const VERSION: &str = "6.7.1";
 
@@ -33,12 +34,12 @@ pub(super) fn run(folder: &Path, node: SocketAddr) -> Result<Ran> {
 /// Takes the package, and compiles its tests.
 fn fetch(folder: &Path) -> Result<()> {
     let name = format!("aerospike-{VERSION}.tgz");
-    prepare(Command::new("npm").current_dir(folder).args(["pack", &format!("aerospike@{VERSION}")]))?;
-    prepare(Command::new("tar").current_dir(folder).args(["xzf", &name]))?;
+    succeed(Command::new("npm").current_dir(folder).args(["pack", &format!("aerospike@{VERSION}")]))?;
+    succeed(Command::new("tar").current_dir(folder).args(["xzf", &name]))?;
     std::fs::remove_file(folder.join(name))?;
     let package = folder.join("package");
     let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund"];
-    prepare(Command::new("npm").current_dir(&package).args(install))?;
+    succeed(Command::new("npm").current_dir(&package).args(install))?;
     // It complains about types and writes the tests all the same.
     let compiled = Command::new("npx").current_dir(package.join("test")).arg("tsc").output();
     compiled.context("cannot run tsc")?;

@@ -6,17 +6,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{Ran, prepare};
-use crate::workspace;
+use super::Ran;
+use crate::{venv, workspace};
 
 const PACKAGE: &str = "aerospike==19.3.0";
 
 pub(super) fn run(folder: &Path, node: SocketAddr) -> Result<Ran> {
-    let python = folder.join("venv/bin/python");
-    if !python.exists() {
-        prepare(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")))?;
-        prepare(Command::new(&python).args(["-m", "pip", "install", "--quiet", PACKAGE]))?;
-    }
+    let python = venv::python(Path::new("python3"), &folder.join("venv"))?;
+    venv::install(&python, &[PACKAGE])?;
     let script = workspace::root().join("tests/clients/families.py");
     let output = Command::new(&python).args(["-W", "ignore"]).arg(script).arg(node.to_string()).output();
     let output = output.context("cannot run the script")?;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::world::Cluster;
 use super::{files, folder};
+use crate::venv;
 
 /// Runs the clients: `true` when they get what they want, or can't be had.
 pub(super) fn run(cluster: Cluster, binary: &Path) -> Result<bool> {
@@ -46,24 +47,17 @@ fn python() -> Result<Option<PathBuf>> {
     let requirements = folder().join("requirements.txt");
     let wanted = std::fs::read_to_string(&requirements)?;
     let place = home()?.join(".cache").join("shipload-sql-py").join("venv");
-    let (python, noted) = (place.join("bin").join("python"), place.join("requirements.txt"));
-    if std::fs::read_to_string(&noted).is_ok_and(|noted| noted == wanted) && python.exists() {
+    let python = venv::python(Path::new("python3"), &place)?;
+    let noted = place.join("requirements.txt");
+    if std::fs::read_to_string(&noted).is_ok_and(|noted| noted == wanted) {
         return Ok(Some(python));
     }
-    if !python.exists() && !succeeds(Command::new("python3").args(["-m", "venv"]).arg(&place)) {
-        bail!("python3 can't make a virtual environment");
-    }
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]);
-    if !succeeds(install.arg(&requirements)) {
+    if let Err(error) = venv::install(&python, &["--no-deps", "-r", &requirements.display().to_string()]) {
+        eprintln!("{error:#}");
         return Ok(None);
     }
     std::fs::copy(&requirements, noted)?;
     Ok(Some(python))
-}
-
-fn succeeds(command: &mut Command) -> bool {
-    command.status().is_ok_and(|status| status.success())
 }
 
 fn home() -> Result<PathBuf> {

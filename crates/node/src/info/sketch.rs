@@ -14,7 +14,8 @@ const MARK: std::ops::Range<usize> = 4..12;
 /// `ttl=MS`; when another node masters the record also `master=ID`, as far as it is known.
 pub(super) fn lease(ask: &Ask<'_>) -> Answer {
     let namespace = ask.namespace(&["namespace"])?;
-    let digest = digest(ask.present("digest")?).ok_or_else(|| InfoError::parameter("bad 'digest'"))?;
+    let digest =
+        Digest::from_hex(ask.present("digest")?).ok_or_else(|| InfoError::parameter("bad 'digest'"))?;
     Ok(match namespace.lease(&digest, ask.now) {
         Lease::Granted(ms) => format!("ttl={ms}"),
         Lease::Elsewhere => {
@@ -31,10 +32,4 @@ pub(super) fn sketch(ask: &Ask<'_>) -> Answer {
     let marks: Vec<u8> = seen.stale.iter().flat_map(|digest| &digest.0[MARK]).copied().collect();
     let [leads, tainted, stale] = [&seen.leads, &seen.tainted, &marks].map(|bytes| STANDARD.encode(bytes));
     Ok(format!("leads={leads};tainted={tainted};stale={stale}"))
-}
-
-fn digest(hex: &str) -> Option<Digest> {
-    let pair = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
-    let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(pair).collect::<Option<_>>()?;
-    Digest::from_slice(&bytes)
 }

@@ -30,16 +30,27 @@ fn eventually_of_size(servers: &[&Running], size: usize) {
     });
 }
 
-#[test]
-fn three_servers_find_each_other_and_records_outlive_one_that_leaves() {
+/// Three servers that are one cluster.
+fn three() -> [Running; 3] {
     let first = server_with(config(), Tuning::default());
     let (second, third) = (joined_to(&first), joined_to(&first));
     eventually_of_size(&[&first, &second, &third], 3);
-    let mut client = Client::to(&first);
+    [first, second, third]
+}
+
+/// Writes all records through one server, whoever masters them.
+fn write_all(client: &mut Client) {
     for number in 0..RECORDS {
         client.send(&put(number, &digest(number)));
         assert_eq!(client.result(), ResultCode::Ok, "written through any of them");
     }
+}
+
+#[test]
+fn three_servers_find_each_other_and_records_outlive_one_that_leaves() {
+    let [first, second, third] = three();
+    let mut client = Client::to(&first);
+    write_all(&mut client);
     second.stop();
     eventually_of_size(&[&first, &third], 2);
     let mut client = Client::to(&third);
@@ -85,14 +96,9 @@ fn scanned(server: &Running) -> (usize, usize) {
 
 #[test]
 fn a_query_is_answered_from_every_full_copy() {
-    let first = server_with(config(), Tuning::default());
-    let (second, third) = (joined_to(&first), joined_to(&first));
-    eventually_of_size(&[&first, &second, &third], 3);
+    let [first, second, third] = three();
     let mut client = Client::to(&first);
-    for number in 0..RECORDS {
-        client.send(&put(number, &digest(number)));
-        assert_eq!(client.result(), ResultCode::Ok);
-    }
+    write_all(&mut client);
     // Two copies of everything: all three together answer each record twice, and refuse each partition once.
     let of_each = [&first, &second, &third].map(scanned);
     let sum = of_each.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
@@ -102,11 +108,8 @@ fn a_query_is_answered_from_every_full_copy() {
 /// A truncate is known to all nodes when it is answered: what is written afterwards through any of them stays.
 #[test]
 fn what_is_written_after_a_truncate_stays_whatever_node_was_asked() {
-    let first = server_with(config(), Tuning::default());
-    let (second, third) = (joined_to(&first), joined_to(&first));
-    let servers = [&first, &second, &third];
-    eventually_of_size(&servers, 3);
-    let mut clients = servers.map(Client::to);
+    let servers = three();
+    let mut clients = servers.each_ref().map(Client::to);
     for round in 0..60_u64 {
         let number = round % 7;
         clients[0].send(&put(number, b"before"));

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use aerospike::{IndexMap, Value};
+use shipload_value::Digest;
 
 use super::lexer::{self, SyntaxError, TokenKind};
 use super::parser::Parser;
@@ -112,11 +113,7 @@ pub(crate) fn digest(value: &Value) -> Option<[u8; 20]> {
         return bytes.as_slice().try_into().ok();
     }
     let Value::String(text) = value else { return None };
-    if text.len() != 40 || !text.is_ascii() {
-        return None;
-    }
-    let bytes = (0..20).map(|pair| u8::from_str_radix(&text[pair * 2..pair * 2 + 2], 16).ok());
-    bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    Digest::from_hex(text).map(|Digest(bytes)| bytes)
 }
 
 /// The values that a bin can be compared with.

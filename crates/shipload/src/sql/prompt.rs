@@ -1,17 +1,10 @@
-//! The shell at a terminal: history, completion of words and names, statements over several lines.
+//! The shell at a terminal: what it completes, and where a statement ends.
 
 use super::Shell;
 use super::command;
-use reedline::{
-    ColumnarMenu, DefaultCompleter, DefaultHinter, Emacs, FileBackedHistory, KeyCode, KeyModifiers,
-    MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal,
-    ValidationResult, Validator, default_emacs_keybindings,
-};
-use std::borrow::Cow;
+use crate::terminal;
 use std::path::PathBuf;
 
-/// Lines of history that are kept.
-const HISTORY_LINES: usize = 1000;
 /// Names beside the built-in words that are completed, at most.
 const NAMES: &str = "SELECT table_name FROM information_schema.tables \
     UNION SELECT column_name FROM information_schema.columns \
@@ -93,81 +86,14 @@ const WORDS: &[&str] = &[
 /// Asks for statements until the user leaves.
 pub(super) fn run(shell: &mut Shell) -> anyhow::Result<()> {
     crate::print("\\? shows the commands, a semicolon ends a statement, Ctrl-D leaves.\n")?;
-    let mut editor = editor(shell.names(NAMES));
-    loop {
-        match editor.read_line(&Sql) {
-            Ok(Signal::Success(line)) => {
-                if shell.texts(&line)? {
-                    return Ok(());
-                }
-            }
-            Ok(Signal::CtrlD) => return Ok(()),
-            // Ctrl-C drops the line that is being typed.
-            Ok(_) => {}
-            Err(error) => return Err(anyhow::Error::new(error).context("cannot read from the terminal")),
-        }
-    }
-}
-
-fn editor(names: Vec<String>) -> Reedline {
-    let mut completer = DefaultCompleter::with_inclusions(&['.', '_', '\\']).set_min_word_len(1);
-    let commands = command::NAMES.iter().map(|name| (*name).to_owned());
-    completer.insert(WORDS.iter().map(|word| (*word).to_owned()).chain(commands).chain(names).collect());
-    let mut keys = default_emacs_keybindings();
-    let menu = "completions";
-    keys.add_binding(
-        KeyModifiers::NONE,
-        KeyCode::Tab,
-        ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(menu.to_owned()), ReedlineEvent::MenuNext]),
-    );
-    let editor = Reedline::create()
-        .with_validator(Box::new(Ended))
-        .with_completer(Box::new(completer))
-        .with_menu(ReedlineMenu::EngineCompleter(Box::new(
-            ColumnarMenu::default().with_name(menu).with_marker("> "),
-        )))
-        .with_edit_mode(Box::new(Emacs::new(keys)))
-        .with_hinter(Box::new(DefaultHinter::default()));
-    // Without a home the shell works and forgets.
+    let words = WORDS.iter().chain(&command::NAMES).map(|word| (*word).to_owned());
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    match home
-        .and_then(|home| FileBackedHistory::with_file(HISTORY_LINES, home.join(".shipload_sql_history")).ok())
-    {
-        Some(history) => editor.with_history(Box::new(history)),
-        None => editor,
-    }
-}
-
-/// Enter ends a statement only where a semicolon does.
-struct Ended;
-
-impl Validator for Ended {
-    fn validate(&self, line: &str) -> ValidationResult {
-        if command::is_whole(line) { ValidationResult::Complete } else { ValidationResult::Incomplete }
-    }
-}
-
-/// `sql> `, and dots for lines that go on.
-struct Sql;
-
-impl Prompt for Sql {
-    fn render_prompt_left(&self) -> Cow<'_, str> {
-        Cow::Borrowed("sql")
-    }
-
-    fn render_prompt_right(&self) -> Cow<'_, str> {
-        Cow::Borrowed("")
-    }
-
-    fn render_prompt_indicator(&self, _mode: PromptEditMode) -> Cow<'_, str> {
-        Cow::Borrowed("> ")
-    }
-
-    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
-        Cow::Borrowed("...> ")
-    }
-
-    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
-        Cow::Owned(format!("(search: {}) ", search.term))
-    }
+    let terminal = terminal::Shell {
+        name: "sql",
+        words: words.chain(shell.names(NAMES)).collect(),
+        inclusions: &['.', '_', '\\'],
+        is_whole: command::is_whole,
+        history: home.map(|home| home.join(".shipload_sql_history")),
+    };
+    terminal.run(|line| shell.texts(line))
 }
