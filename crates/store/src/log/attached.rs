@@ -75,13 +75,20 @@ impl Attached {
 }
 
 impl BlockLog {
-    /// Hands on what was written since the last call, and the slots of blocks freed since then.
-    pub(crate) fn take_new_bytes(&mut self, batch: &mut Batch) {
+    /// Hands on what was written since the last call, and the slots of blocks freed since then. When the batch is full before
+    /// that, what came last stays for another call, and so do the slots: `true`.
+    pub(crate) fn take_new_bytes(&mut self, batch: &mut Batch) -> bool {
         self.evict();
-        let Some(attached) = &mut self.attached else { return };
+        let Some(attached) = &mut self.attached else { return false };
+        let mut more = false;
         let (blocks, open, align) = (&mut self.blocks, self.open, attached.volume.align());
+        let batch_bytes = attached.volume.batch_bytes();
         let settling = &mut attached.settling;
         attached.unwritten.retain(|&(number, sequence)| {
+            if batch.len() >= batch_bytes {
+                more = true;
+                return true;
+            }
             let held = blocks.get_mut(number as usize).and_then(Option::as_mut);
             let Some(held) = held.filter(|held| held.sequence() == sequence) else { return false };
             let place = held.place();
@@ -93,7 +100,10 @@ impl BlockLog {
             }
             open == Some(number)
         });
-        batch.retire(&mut attached.retired);
+        if !more {
+            batch.retire(&mut attached.retired);
+        }
+        more
     }
 
     /// Gives the memory of blocks back that are wholly on the volume, when there are more than may stay.

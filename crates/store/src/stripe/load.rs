@@ -112,9 +112,9 @@ impl Stripe {
         known.unwrap_or_else(|| self.size_at(location))
     }
 
-    /// Hands on the bytes that were written since the last call.
-    pub(crate) fn take_new_bytes(&mut self, batch: &mut Batch) {
-        self.log.take_new_bytes(batch);
+    /// Hands on the bytes that were written since the last call; whether there are more than fit in the batch.
+    pub(crate) fn take_new_bytes(&mut self, batch: &mut Batch) -> bool {
+        self.log.take_new_bytes(batch)
     }
 
     fn load_record(&mut self, found: &Found, location: Location) {

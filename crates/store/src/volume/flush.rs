@@ -26,10 +26,18 @@ struct Write {
     length: usize,
 }
 
+/// So many bytes of a stripe are written at once, and one block more; where it has more it is asked again. On a small
+/// volume less is much.
+const BATCH_BYTES: usize = 4 << 20;
 /// A buffer that grew larger than this is given back.
 const BUFFER_KEPT: usize = 8 << 20;
 
 impl Batch {
+    /// Bytes that wait in it.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Adds bytes of the block at `place`, from `at` in the block on, and zeros up to the next multiple of `align`.
     pub(crate) fn add(&mut self, place: Place, at: usize, bytes: &[u8], align: usize) {
         let length = (at + bytes.len()).next_multiple_of(align) - at;
@@ -93,6 +101,11 @@ pub struct Flushed {
 }
 
 impl Volume {
+    /// A batch of so many bytes is written before there is more.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        usize::try_from(self.total_bytes() / 64).unwrap_or(usize::MAX).min(BATCH_BYTES)
+    }
+
     /// Puts all that the stripes hold on stable storage. `with` locks a stripe by its number and calls what it is
     /// given; `prepare` is called before a stripe's bytes are written, for what must be durable before them.
     ///
@@ -115,13 +128,16 @@ impl Volume {
         }
         self.write(&mut state, &mut flushed)?;
         for number in 0..STRIPE_COUNT {
-            let mut batch = mem::take(&mut state.left);
-            with(number, &mut |stripe| stripe.take_new_bytes(&mut batch));
-            state.left = batch;
-            if state.left.needs_preparing() {
-                prepare()?;
+            let mut more = true;
+            while more {
+                let mut batch = mem::take(&mut state.left);
+                with(number, &mut |stripe| more = stripe.take_new_bytes(&mut batch));
+                state.left = batch;
+                if state.left.needs_preparing() {
+                    prepare()?;
+                }
+                self.write(&mut state, &mut flushed)?;
             }
-            self.write(&mut state, &mut flushed)?;
         }
         self.sync(&mut state)?;
         self.recovered_room();
