@@ -1,7 +1,7 @@
 //! The `docker` and `docker-compose` programs, each call towards one engine.
 
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -24,6 +24,10 @@ impl Docker {
         let mut command = Command::new(program);
         // The classic builder is in every engine; the other one is a part of its own.
         command.env("DOCKER_BUILDKIT", "0").env("DOCKER_HOST", self.host()).stdin(Stdio::null());
+        // Whatever the user's own engine needs; that one is none of our business.
+        for name in ["DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"] {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -45,6 +49,13 @@ impl Docker {
     /// As [`Docker::run`], with one line in a text and blanks between its words.
     pub(crate) fn line(&self, line: &str) -> Result<String> {
         self.run(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Starts `docker WORDS`; what it prints is read when it has ended.
+    pub(crate) fn start(&self, words: &[&str]) -> Result<Child> {
+        let mut command = self.command("docker");
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().context("cannot run docker")
     }
 
     /// Runs `docker WORDS` with more variables.

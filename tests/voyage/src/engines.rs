@@ -70,7 +70,9 @@ impl Engines {
         for engine in &mut engines.all {
             engine.switch_on()?;
         }
-        engines.all.iter().try_for_each(Engine::wait_ready)?;
+        engines.all.iter().try_for_each(|engine| {
+            engine.wait_ready().with_context(|| format!("{} wrote: {}", engine.name(), engine.last_words()))
+        })?;
         Ok(engines)
     }
 
@@ -182,6 +184,15 @@ impl Engine {
     pub(crate) fn wait_ready(&self) -> Result<()> {
         let (_, _) = wait::until(&format!("{} answers", self.name()), READY, || self.docker.line("version"))?;
         Ok(())
+    }
+
+    /// The end of what it wrote.
+    fn last_words(&self) -> String {
+        let text = fs::read(self.log()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut lines: Vec<&str> = text.lines().rev().take(5).collect();
+        lines.reverse();
+        lines.join("; ")
     }
 
     /// Ends it and all that it runs at once.

@@ -1,11 +1,15 @@
 //! The fleet's own commands against the running Swarm, and what they say to bad input.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::engines::{Engines, TLS_PORT, as_visitor};
 use crate::load::Visitors;
@@ -52,6 +56,36 @@ impl Fleet {
         }
     }
 
+    /// Lets `shipload autoscale` follow a file of policies until it has said all of this; what it said.
+    fn follow(&self, file: &Path, wanted: &[&str]) -> Result<String> {
+        let mut child = as_visitor(&self.program)
+            .args(["autoscale", "--every-s", "1", "--engine", &self.host, "--policy"])
+            .arg(file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot run ip netns exec")?;
+        let lines = child.stderr.take().context("no lines")?;
+        let (reader, lines) = lines_of(lines);
+        let (mut said, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+        let mut missing = wanted.to_vec();
+        while !missing.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = lines.recv_timeout(left) else { break };
+            missing.retain(|text| !line.contains(text));
+            said.push(line);
+        }
+        // As an operator ends it; a step that is under way is told before.
+        let id = Pid::from_raw(i32::try_from(child.id())?).context("a process without id")?;
+        kill_process(id, Signal::TERM)?;
+        child.wait()?;
+        let _ = reader.join();
+        said.extend(lines.try_iter());
+        if !missing.is_empty() {
+            bail!("it did not say {missing:?}: {}", said.join("; "));
+        }
+        Ok(said.join("; "))
+    }
+
     /// What it said against it; fails when it succeeded or said something else.
     fn refused(&self, line: &str, because: &str) -> Result<String> {
         match self.run(line)? {
@@ -59,6 +93,19 @@ impl Fleet {
             (_, text) => bail!("shipload {line} was to be refused because of '{because}': {text}"),
         }
     }
+}
+
+/// Reads lines on a thread of its own.
+fn lines_of(stream: ChildStderr) -> (JoinHandle<()>, Receiver<String>) {
+    let (sender, lines) = channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(std::result::Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    (reader, lines)
 }
 
 pub(crate) fn run(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, table: &mut Table) -> Result<()> {
@@ -88,6 +135,9 @@ pub(crate) fn run(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, tabl
     })?;
     table.step("F1", "shipload doctor, shipload status", || {
         let found = fleet.done("doctor")?;
+        if !found.contains("prod: attachable; packets of at most 1450 bytes, no multicast") {
+            bail!("{found}");
+        }
         let status = fleet.done("status")?;
         if !status.contains("prod_db: one cluster of 3, at rest") {
             bail!("{status}");
@@ -135,6 +185,7 @@ pub(crate) fn run(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, tabl
         Ok(((), said))
     })?;
     grows(engines, &fleet, balancer, table)?;
+    grows_and_shrinks(engines, &fleet, balancer, table)?;
     bad_input(engines, &fleet, table)?;
     with_tls(engines, tree, table)?;
     from_afar(engines, &fleet, table)
@@ -171,20 +222,43 @@ fn grows(engines: &Engines, fleet: &Fleet, balancer: SocketAddr, table: &mut Tab
         );
         std::fs::write(&file, text)?;
         let visitors = Visitors::start(2, balancer);
-        // It looks again and again until it is ended.
-        let ended = as_visitor(Path::new("timeout"))
-            .args(["--signal", "TERM", "8"])
-            .arg(&fleet.program)
-            .args(["autoscale", "--every-s", "1", "--engine", &fleet.host, "--policy"])
-            .arg(&file)
-            .output()
-            .context("cannot run timeout")?;
+        let said = fleet.follow(&file, &["prod_web: 4 -> 5: requests", "its labels do not"])?;
         let told = visitors.stop()?;
-        let said = String::from_utf8_lossy(&ended.stderr).trim().replace('\n', "; ");
         if !said.contains("prod_web: 4 -> 5: requests") || !said.contains("its labels do not") || told.failed > 0 {
             bail!("{said}; {} of {} visits failed {:?}", told.failed, told.counted + told.failed, told.errors);
         }
         Ok(((), format!("{said}; {} visits, 0 failed", told.counted)))
+    })
+}
+
+/// A database that grows because of its requests, as far as it can be placed, and shrinks by handing over.
+fn grows_and_shrinks(
+    engines: &Engines,
+    fleet: &Fleet,
+    balancer: SocketAddr,
+    table: &mut Table,
+) -> Result<()> {
+    table.step("F4b", "shipload autoscale: a database", || {
+        let file = engines.folder().join("autoscale-db.toml");
+        let policy = |text: &str| std::fs::write(&file, format!("[db]\n{text}\ncooldown-s = 1\n"));
+        let visitors = Visitors::start(2, balancer);
+        policy("min = 2\nmax = 4\nrequests = 0.1")?;
+        let more = fleet.follow(&file, &["prod_db: 3 -> 4: requests", "4 can't be placed"])?;
+        policy("min = 2\nmax = 4\nrequests = 1000000")?;
+        let fewer = fleet.follow(
+            &file,
+            &["prod_db: 3 -> 2: what is left carries it easily", "prod_db: 2 nodes, at rest"],
+        )?;
+        wait::until("a cluster of 2", PATIENCE, || one_cluster(&places(engines, DATABASES)?, 2))?;
+        policy("min = 2\nmax = 4\nrequests = 0.1")?;
+        let again = fleet.follow(&file, &["prod_db: 2 -> 3: requests", "prod_db: 3 nodes, at rest"])?;
+        wait::until("a cluster of 3", PATIENCE, || one_cluster(&places(engines, DATABASES)?, 3))?;
+        let told = visitors.stop()?;
+        let found = format!(
+            "{more}; {fewer}; {again}; {} visits, {} failed {:?}",
+            told.counted, told.failed, told.errors
+        );
+        if told.failed_in_a_row > 1 { bail!("{found}") } else { Ok(((), found)) }
     })
 }
 

@@ -1,6 +1,6 @@
 //! Visitors: threads that ask for the page again and again, and count what they are told.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -100,6 +100,18 @@ fn visit(address: SocketAddr, stop: &AtomicBool) -> Result<Told> {
     }
     told.gap = told.gap.max(last.elapsed());
     Ok(told)
+}
+
+/// Fails unless somebody listens there.
+pub(crate) fn answers(address: SocketAddr) -> Result<()> {
+    std::thread::scope(|scope| {
+        let visitor = scope.spawn(|| {
+            become_visitor()?;
+            TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+            Ok(())
+        });
+        visitor.join().map_err(|_| anyhow!("a visitor panicked"))?
+    })
 }
 
 /// One visit, from where the visitors are.

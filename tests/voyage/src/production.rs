@@ -88,9 +88,15 @@ fn form_swarm(engines: &Engines, table: &mut Table) -> Result<()> {
     })?;
     table.step("4", "network: one overlay for all", || {
         manager.docker.line("network create -d overlay --attachable prod")?;
-        let mtu =
-            manager.docker.line("run --rm --network prod --entrypoint /shipload shipload:dev version")?;
-        Ok(((), format!("attachable; a plain container runs on it ({mtu})")))
+        // A plain container on one engine, asked by its name from another engine.
+        let (here, there) = (&engines.get(1)?.docker, &engines.get(2)?.docker);
+        there.line(&format!("run -d --name far --network prod {SHIPLOAD}"))?;
+        let (node, took) = wait::until("a container on another engine answers", PATIENCE, || {
+            here.line(&format!("run --rm --network prod {SHIPLOAD} info -h far -v node"))
+        })?;
+        there.line("rm -f -v far")?;
+        let node = node.trim();
+        Ok(((), format!("attachable; from engine-1 node {node} on engine-2 after {} ms", took.as_millis())))
     })
 }
 
@@ -121,8 +127,8 @@ fn bring_up(engines: &Engines, tree: &Tree<'_>, balancer: SocketAddr, table: &mu
             1 => Ok(()),
             up => bail!("{up} pages are up"),
         })?;
-        if manager.containers(&[BALANCER])?.is_empty() {
-            bail!("the load balancer is not on {}", engines.get(0)?.name());
+        if manager.containers(&[BALANCER])?.len() != 1 || spread(engines, BALANCER)? != 1 {
+            bail!("the load balancer is not on {} alone", engines.get(0)?.name());
         }
         Ok(((), format!("first page {} ms after deploy; load balancer on engine-0 only", took.as_millis())))
     })?;

@@ -95,10 +95,15 @@ fn databases(engines: &Engines, table: &mut Table) -> Result<()> {
                 tasks.lines().find(|line| line.starts_with("Pending") && line.contains("max replica"));
             pending.map(str::to_owned).context("no task is pending")
         })?;
+        let listed = manager.line("service ls --filter name=prod_db --format {{.Replicas}}")?;
         manager.line("service scale -d prod_db=3")?;
         wait::until("a cluster of 3", PATIENCE, || one_cluster(&places(engines, DATABASES)?, 3))?;
-        let reason = text.split_once('|').map_or(text.as_str(), |(_, reason)| reason);
-        Ok(((), reason.chars().take(60).collect()))
+        let reason: String =
+            text.split_once('|').map_or(text.as_str(), |(_, reason)| reason).chars().take(60).collect();
+        if listed != "3/4 (max 1 per node)" {
+            bail!("{listed}; {reason}");
+        }
+        Ok(((), format!("{listed}: {reason}")))
     })
 }
 
@@ -107,7 +112,13 @@ fn data(engines: &Engines, table: &mut Table) -> Result<()> {
     table.step("11", "the tools see the cluster by its name", || {
         let sheet = manager.line("run --rm --network prod shipload:dev info -h tasks.db")?;
         let rows = sheet.lines().filter(|line| line.contains("True")).count();
-        if !sheet.contains("Service Information") || rows < 3 {
+        let words =
+            ["Service Information", "Build", "Cluster", "Integrity", "Principal", "Migrates", "Uptime"];
+        let more = ["Network Information", "Number of rows: 3"];
+        if let Some(word) = words.iter().chain(&more).find(|word| !sheet.contains(**word)) {
+            bail!("no '{word}' in {sheet}");
+        }
+        if rows < 3 {
             bail!("{sheet}");
         }
         let slot = manager.line("run --rm --network prod shipload:dev info -h prod_db-1 -v node")?;

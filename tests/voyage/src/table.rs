@@ -54,7 +54,9 @@ impl Table {
             let result = if row.held { "holds" } else { "FAILED" };
             println!("{:<4} {:<46} {result:<7} {:>8}  {}", row.number, row.name, row.took_ms, row.found);
         }
+        let all: u128 = self.rows.iter().map(|row| row.took_ms).sum();
+        println!("\nall steps: {} s", all / 1000);
         let held = self.rows.iter().filter(|row| row.held).count();
-        println!("\nrows: {held} passed, {} failed", self.rows.len() - held);
+        println!("rows: {held} passed, {} failed", self.rows.len() - held);
     }
 }

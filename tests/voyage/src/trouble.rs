@@ -1,13 +1,15 @@
 //! Hosts and containers that fail and come back, fewer databases, a rolling update (rows 13 to 17 of the scenario).
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::process::Child;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::engines::Engines;
 use crate::images::Digests;
-use crate::load::Visitors;
+use crate::load::{Visitors, answers};
 use crate::production::{BALANCER, DATABASES, PAGES, PATIENCE, any_database, ready, spread, visited};
 use crate::seen::{Hits, Place, hits, one_cluster, places};
 use crate::table::Table;
@@ -22,12 +24,24 @@ pub(crate) fn run(
     engines.get(0)?.docker.line("service scale -d prod_web=3")?;
     kill(engines, balancer, table)?;
     power(engines, balancer, table)?;
-    cable(engines, table)?;
+    cable(engines, balancer, table)?;
     fewer(engines, balancer, table)?;
     update(engines, balancer, table)?;
-    restart_all(engines, balancer, table)?;
+    table.step("R", "restart of the whole swarm, the manager first", || {
+        restart_all(engines, balancer, true).map(|found| ((), found))
+    })?;
+    table.step("Ra", "restart of the whole swarm, all at once", || {
+        restart_all(engines, balancer, false).map(|found| ((), found))
+    })?;
     same_files(engines, digests, table)
 }
+
+/// Docker's networks look for each other once a minute, and compare what they know twice a minute.
+const LONG: Duration = Duration::from_secs(240);
+/// As many records are read while a node goes.
+const KEYS: &str = "2000";
+/// Records that all visits change: sums.
+const FEW: u64 = 16;
 
 fn whole(engines: &Engines, size: usize) -> Result<String> {
     one_cluster(&places(engines, DATABASES)?, size)
@@ -88,10 +102,14 @@ fn power(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Resu
             bail!("it was node {node}, and is {}", back.node()?);
         }
         let received = back.info("namespace/test")?.get("migrate_record_receives").cloned();
+        let received: u64 = received.context("no count of records that came")?.parse()?;
         let told = visitors.stop()?;
         let after = hits(&any_database(engines)?)?;
         let found = compare(before, after, told.counted, told.failed)?;
-        let received = received.unwrap_or_default();
+        // What was written meanwhile, and the few records that every visit changes.
+        if received > after.records - before.records + FEW {
+            bail!("{received} of {} records travelled; {found}", after.records);
+        }
         Ok(((), format!(
             "same node {node} after {} ms, {received} of {} records travelled; {found}; longest gap {} ms, {} failures in a row {:?}",
             took.as_millis(), after.records, told.gap.as_millis(), told.failed_in_a_row, told.errors
@@ -99,31 +117,35 @@ fn power(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Resu
     })
 }
 
-fn cable(engines: &Engines, table: &mut Table) -> Result<()> {
-    table.step("14a", "cable pulled for 20 s, and back", || {
+fn cable(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    table.step("14a", "cable pulled for 20 s under load, and back", || {
         let before = hits(&any_database(engines)?)?;
+        let visitors = Visitors::start(2, balancer);
         let cut_off = place_on(engines, 1)?.id;
+        let pulled = Instant::now();
         engines.get(1)?.cable(false)?;
+        let (_, two) = wait::until("two nodes are one cluster", PATIENCE, || {
+            one_cluster(&[place_on(engines, 0)?, place_on(engines, 2)?], 2)
+        })?;
         // Longer than Swarm needs to call the engine down: it then replaces a container that was well.
-        std::thread::sleep(Duration::from_secs(20));
+        std::thread::sleep(Duration::from_secs(20).saturating_sub(pulled.elapsed()));
         engines.get(1)?.cable(true)?;
-        let (key, took) = wait::until("three nodes are one cluster", PATIENCE, || {
+        let found = three_again(engines, || {
             ready(engines, 3)?;
             if place_on(engines, 1)?.id == cut_off {
                 bail!("Swarm has not replaced the container yet");
             }
-            whole(engines, 3)
+            Ok(())
         })?;
+        let told = visitors.stop()?;
         let after = hits(&any_database(engines)?)?;
-        if after.total < before.total || after.records < before.records {
-            bail!("{before:?}, then {after:?}");
-        }
+        let kept = compare(before, after, told.counted, told.failed)?;
+        let (two, gap) = (two.as_millis(), told.gap.as_millis());
         Ok((
             (),
             format!(
-                "one cluster of 3 ({key}) {} ms after the cable; {} hits, none lost",
-                took.as_millis(),
-                after.total
+                "2 at rest {two} ms after the cut; {found}; {kept}; longest gap {gap} ms {:?}",
+                told.errors
             ),
         ))
     })
@@ -139,10 +161,17 @@ fn fewer(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<(
     let manager = &engines.get(0)?.docker;
     table.step("15", "scale-in of the database, no miss", || {
         let before = hits(&any_database(engines)?)?;
+        let nodes = places(engines, DATABASES)?;
+        any_database(engines)?.shipload(&["bench", "-w", "I", "-k", KEYS, "-o", "I1", "-c", "4"])?;
         let visitors = Visitors::start(2, balancer);
+        let words =
+            ["/shipload", "bench", "-w", "R", "-k", KEYS, "-r", "100", "-c", "2", "-d", "12s", "--json"];
+        let readers = nodes.iter().map(|node| node.docker.start(&[&["exec", &node.id][..], &words].concat()));
+        let readers = readers.collect::<Result<Vec<_>>>()?;
         manager.line("service scale -d prod_db=2")?;
         let (_, took) = wait::until("a cluster of 2", PATIENCE, || whole(engines, 2))?;
         let told = visitors.stop()?;
+        let read = found_by(readers)?;
         let after = hits(&any_database(engines)?)?;
         let found = compare(before, after, told.counted, told.failed)?;
         manager.line("service scale -d prod_db=3")?;
@@ -151,8 +180,30 @@ fn fewer(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<(
         if told.failed_in_a_row > 1 {
             bail!("{found} {:?}", told.errors);
         }
-        Ok(((), format!("2 at rest after {} ms; {found} {:?}", took.as_millis(), told.errors)))
+        Ok(((), format!("2 at rest after {} ms; {read}; {found} {:?}", took.as_millis(), told.errors)))
     })
+}
+
+/// What those say who read all records all the time; who reads on the node that goes ends with it.
+fn found_by(readers: Vec<Child>) -> Result<String> {
+    let (mut read, mut ended) = (0, 0);
+    for reader in readers {
+        let output = reader.wait_with_output()?;
+        if !output.status.success() {
+            ended += 1;
+            continue;
+        }
+        let told: Value = serde_json::from_slice(&output.stdout)?;
+        let count = |name: &str| told.pointer(&format!("/classes/read/{name}")).and_then(Value::as_u64);
+        read += count("operations").context("a reader without reads")?;
+        if count("missing") != Some(0) {
+            bail!("records were not found: {told}");
+        }
+    }
+    if ended > 1 || read == 0 {
+        bail!("{ended} readers ended, {read} reads");
+    }
+    Ok(format!("{read} reads by the others, none missed"))
 }
 
 fn update(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
@@ -179,39 +230,60 @@ fn update(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<
     })
 }
 
-fn restart_all(engines: &mut Engines, balancer: SocketAddr, table: &mut Table) -> Result<()> {
-    table.step("R", "restart of the whole swarm", || {
-        let before = hits(&any_database(engines)?)?;
-        for number in 0..3 {
-            engines.get_mut(number)?.shut_down()?;
+/// All engines end and start, in an order; a node alone waits for those that it remembers.
+fn restart_all(engines: &mut Engines, balancer: SocketAddr, first: bool) -> Result<String> {
+    let before = hits(&any_database(engines)?)?;
+    for number in 0..3 {
+        engines.get_mut(number)?.shut_down()?;
+    }
+    for number in 0..3 {
+        engines.get_mut(number)?.switch_on()?;
+        if first && number == 0 {
+            let manager = engines.get(0)?;
+            let gossip = format!("{}:7946", manager.address()).parse()?;
+            wait::until("the manager's network answers", PATIENCE, || answers(gossip))?;
         }
-        for number in 0..3 {
-            engines.get_mut(number)?.switch_on()?;
+    }
+    engines.iter().try_for_each(|engine| engine.wait_ready())?;
+    wait::until("three engines are ready", PATIENCE, || ready(engines, 3))?;
+    let found = three_again(engines, || Ok(()))?;
+    // A node that sees only itself must wait for those that it remembers, not found a cluster of its own.
+    for place in places(engines, DATABASES)? {
+        let log = place.docker.run_both(&["logs", &place.id])?;
+        if let Some(line) = log.lines().find(|line| line.contains("cluster of 1:")) {
+            bail!("a second cluster was founded: {line}");
         }
-        engines.iter().try_for_each(|engine| engine.wait_ready())?;
-        wait::until("three engines are ready", PATIENCE, || ready(engines, 3))?;
-        let (key, took) = wait::until("a cluster of 3", Duration::from_secs(180), || whole(engines, 3))?;
-        // A node that sees only itself must wait for those that it remembers, not found a cluster of its own.
-        for place in places(engines, DATABASES)? {
-            let log = place.docker.run_both(&["logs", &place.id])?;
-            if let Some(line) = log.lines().find(|line| line.contains("cluster of 1:")) {
-                bail!("a second cluster was founded: {line}");
-            }
+    }
+    wait::until("the page counts", PATIENCE, || visited(balancer))?;
+    let after = hits(&any_database(engines)?)?;
+    if after.total < before.total || after.records < before.records {
+        bail!("{before:?}, then {after:?}");
+    }
+    Ok(format!("{found}; {} hits, none lost", after.total))
+}
+
+/// Whether each engine's network knows all the database's tasks: before, neither names nor addresses lead anywhere.
+fn networks_met(engines: &Engines) -> bool {
+    let format = "{{len (index .Services \"prod_db\").Tasks}}";
+    let words = ["network", "inspect", "-v", "-f", format, "prod"];
+    engines.iter().all(|engine| engine.docker.run(&words).is_ok_and(|count| count == "3"))
+}
+
+/// Waits for a cluster of three; tells how much of the time Docker's networks needed to find each other again.
+fn three_again(engines: &Engines, ready: impl Fn() -> Result<()>) -> Result<String> {
+    let (began, mut met) = (Instant::now(), None);
+    let (key, took) = wait::until("three nodes are one cluster", LONG, || {
+        if met.is_none() && networks_met(engines) {
+            met = Some(began.elapsed());
         }
-        wait::until("the page counts", PATIENCE, || visited(balancer))?;
-        let after = hits(&any_database(engines)?)?;
-        if after.total < before.total || after.records < before.records {
-            bail!("{before:?}, then {after:?}");
-        }
-        Ok((
-            (),
-            format!(
-                "one cluster of 3 ({key}) {} ms after the engines; {} hits, none lost",
-                took.as_millis(),
-                after.total
-            ),
-        ))
-    })
+        ready()?;
+        whole(engines, 3)
+    })?;
+    let met = met.unwrap_or(took).as_millis();
+    Ok(format!(
+        "one cluster of 3 ({key}) after {} ms; Docker's networks met after {met} ms",
+        took.as_millis()
+    ))
 }
 
 fn same_files(engines: &Engines, digests: &Digests, table: &mut Table) -> Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::docker::Docker;
-use crate::engines::Engines;
+use crate::engines::{Engine, Engines, TLS_PORT};
 use crate::load::{Visitors, once_as};
 use crate::production::pages_up;
 use crate::seen::{one_cluster, places};
@@ -31,8 +31,10 @@ pub(crate) fn run(engines: &mut Engines, table: &mut Table) -> Result<()> {
     docker.line("run -d --name shopdb --restart always --network shop shipload:dev")?;
     several(&docker, balancer, table)?;
     moves(&docker, balancer, table)?;
+    changes(&docker, balancer, table)?;
     introduce(engines, table)?;
     restart(engines, balancer, table)?;
+    with_tls(engines.get(0)?, balancer, table)?;
     docker.remove_all()?;
     docker.line("network rm shop").map(|_| ())
 }
@@ -120,6 +122,106 @@ fn moves(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<()>
         docker.line("start watcher")?;
         let took = up(balancer, 3)?;
         Ok(((), format!("3 pages up {} ms after its start", took.as_millis())))
+    })
+}
+
+/// Another address takes no reload, another host name takes one.
+fn changes(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    table.step("W3a", "watch: another address; no reload", || {
+        let address = || docker.line("inspect -f {{.NetworkSettings.Networks.shop.IPAddress}} page3");
+        let (before, visitors) = (loads(docker)?, Visitors::start(2, balancer));
+        let old = address()?;
+        docker.line("stop -t 5 page3")?;
+        up(balancer, 2)?;
+        // Somebody takes the address meanwhile.
+        docker.line(
+            "run -d --name filler --network shop --no-healthcheck shipload:dev counter --host shopdb",
+        )?;
+        docker.line("start page3")?;
+        let (new, took) = (address()?, up(balancer, 3)?);
+        docker.line("rm -f filler")?;
+        let told = visitors.stop()?;
+        let found = format!(
+            "{old}, then {new}: up after {} ms; {} visits, {} failed {:?}; file loaded {} times more",
+            took.as_millis(),
+            told.counted,
+            told.failed,
+            told.errors,
+            loads(docker)? - before
+        );
+        if old == new || told.failed > 0 || loads(docker)? != before {
+            bail!("{found}");
+        }
+        Ok(((), found))
+    })?;
+    table.step("W3b", "watch: a new host name; one reload", || {
+        let (before, visitors) = (loads(docker)?, Visitors::start(2, balancer));
+        let status = |wanted: u16| {
+            wait::until("the host name is followed", PATIENCE, || {
+                match once_as(balancer, "late.example", "/", &[])?.status {
+                    status if status == wanted => Ok(()),
+                    status => bail!("status {status}"),
+                }
+            })
+        };
+        docker.line(
+            "run -d --name late --network shop --no-healthcheck --label com.docker.lb.hosts=late.example \
+             --label com.docker.lb.port=5000 shipload:dev counter --host shopdb",
+        )?;
+        let (_, there) = status(200)?;
+        let more = loads(docker)? - before;
+        docker.line("rm -f late")?;
+        let (_, gone) = status(503)?;
+        let (told, less) = (visitors.stop()?, loads(docker)? - before - more);
+        let found = format!(
+            "answers after {} ms by {more} reload, gone after {} ms by {less}; {} visits, {} failed {:?}",
+            there.as_millis(),
+            gone.as_millis(),
+            told.counted,
+            told.failed,
+            told.errors
+        );
+        if (more, less) != (1, 1) || told.failed > 0 {
+            bail!("{found}");
+        }
+        Ok(((), found))
+    })
+}
+
+/// The watcher in its image, towards an engine that is no socket beside it.
+fn with_tls(engine: &Engine, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    let docker = &engine.docker;
+    table.step("W6", "watch: an engine with TLS", || {
+        docker.line("rm -f watcher")?;
+        let line = |whom: &str, how: &str| {
+            let folder = engine.certificates.of(whom);
+            let files = "--tls-ca /tls/ca.pem --tls-cert /tls/cert.pem --tls-key /tls/key.pem";
+            let address = engine.address();
+            docker.line(&format!(
+                "run {how} --network shop -v {folder}:/tls:ro shipload-watch:dev --engine tcp://{address}:{TLS_PORT} \
+                 {files} --folder /run/shipload --bind *:80 --network shop"
+            ))
+        };
+        let because = "not signed by the authority that you named";
+        match line("misled", "--rm") {
+            Err(error) if format!("{error:#}").contains(because) => {}
+            other => bail!("it was to be refused because it is '{because}': {other:?}"),
+        }
+        line("client", "-d --name watcher -p 8081:80")?;
+        let there = up(balancer, 3)?;
+        page(docker, "page5")?;
+        let more = up(balancer, 4)?;
+        docker.line("rm -f page5")?;
+        let fewer = up(balancer, 3)?;
+        Ok((
+            (),
+            format!(
+                "another authority: refused; 3 pages up after {} ms, a 4th after {} ms, gone after {} ms",
+                there.as_millis(),
+                more.as_millis(),
+                fewer.as_millis()
+            ),
+        ))
     })
 }
 
