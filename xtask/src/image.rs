@@ -1,7 +1,8 @@
 //! `cargo xtask image`: one static program, and the folder that the container image is built from.
 //!
-//! The program is linked without any shared library, so that the image needs no distribution. That changes how
-//! everything is compiled, so it has a folder of its own inside of the target directory.
+//! The program is linked without any shared library, so that the image needs no distribution. Only the last step of
+//! its making differs from that of `cargo build --release`, so everything else is compiled once for both. Cargo knows
+//! the two apart; in `release/` lies the one that was asked for last.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +13,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Directories that belong to the image's user.
 const FOLDERS: [&str; 3] = ["var/lib/shipload", "opt/aerospike/data", "etc/aerospike"];
 
@@ -72,21 +72,23 @@ fn prepare(full: bool) -> Result<PathBuf> {
     Ok(context)
 }
 
-fn program(full: bool) -> Result<PathBuf> {
+/// Builds the static program, with SQL if wanted, when it is not new.
+pub(crate) fn program(full: bool) -> Result<PathBuf> {
     let features: &[&str] = if full { &["--features", "sql"] } else { &[] };
     let status = Command::new(workspace::cargo())
-        .args(["build", "--release", "--locked", "--package", "shipload", "--target", TARGET])
+        .args(["rustc", "--release", "--locked", "--package", "shipload", "--bin", "shipload"])
         .args(features)
+        // What follows is for the program itself, not for what it is made of.
+        .args(["--", "-C", "target-feature=+crt-static"])
         // The engine's panics end a statement, not the node.
         .envs(full.then_some(("CARGO_PROFILE_RELEASE_PANIC", "unwind")))
-        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-C target-feature=+crt-static")
         .current_dir(workspace::root())
         .status()
         .context("cannot run cargo")?;
     if !status.success() {
         bail!("the static program can't be built");
     }
-    let program = workspace::target_dir().join(TARGET).join("release/shipload");
+    let program = workspace::target_dir().join("release/shipload");
     is_static(&program)?;
     Ok(program)
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::workspace;
+use crate::image;
 
 /// A program that runs.
 pub(crate) struct Process {
@@ -223,20 +223,12 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The program to test: the one that is given, else this checkout's release build, built when it is not new.
+/// The program to test: the one that is given, else this checkout's, as it goes into the image, built when it is not new.
 pub(crate) fn binary(given: Option<&PathBuf>) -> Result<PathBuf> {
-    if let Some(path) = given {
-        return path.canonicalize().with_context(|| format!("there is no {}", path.display()));
+    match given {
+        Some(path) => path.canonicalize().with_context(|| format!("there is no {}", path.display())),
+        None => image::program(false),
     }
-    let status = Command::new(workspace::cargo())
-        .args(["build", "--quiet", "--release", "--package", "shipload"])
-        .current_dir(workspace::root())
-        .status()
-        .context("cannot run cargo build")?;
-    if !status.success() {
-        bail!("shipload does not build");
-    }
-    Ok(workspace::target_dir().join("release/shipload"))
 }
 
 #[cfg(test)]

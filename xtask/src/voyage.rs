@@ -21,10 +21,13 @@ pub(crate) struct Args {
 const PROGRAMS: [&str; 9] =
     ["docker", "dockerd", "docker-compose", "haproxy", "iptables", "ip", "nsenter", "setpriv", "setsid"];
 
+/// What networks between engines are made of.
+const VXLAN: &str = "ip link add d type vxlan id 256 dstport 4789";
+
 /// Builds the image's folder, then runs the scenario: `true` when every row holds.
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    if let Some(why) = left_out() {
-        println!("NOT RUN: {why}");
+    if !rustix::process::geteuid().is_root() {
+        println!("NOT RUN: engines in namespaces of their own need root");
         return Ok(true);
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -35,6 +38,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             "not installed: {}; in Debian: docker.io docker-compose haproxy iptables iproute2",
             missing.join(", ")
         );
+    }
+    if let Some(why) = left_out() {
+        println!("NOT RUN: {why}");
+        return Ok(true);
     }
     let context = image::context()?;
     let mut command = Command::new(workspace::cargo());
@@ -48,17 +55,24 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 /// Why this machine can't run engines of its own.
 fn left_out() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("engines in namespaces of their own need root".to_owned());
+    let try_out = |what: &str, words: &[&str]| match Command::new("unshare").args(words).output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(format!("{what}: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Some(format!("cannot run unshare, of util-linux: {error}")),
+    };
+    let spaces = ["--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "true"];
+    if let Some(why) = try_out("this machine gives no namespaces", &spaces) {
+        return Some(why);
     }
-    let words = ["--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "true"];
-    match Command::new("unshare").args(words).output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Some(format!("this machine gives no namespaces: {said}"));
+    // What goes away with its namespace again.
+    for line in
+        ["ip link add a type veth peer name b", "ip link add c type bridge", VXLAN, "iptables -t nat -L -n"]
+    {
+        let mut words = vec!["--net"];
+        words.extend(line.split_whitespace());
+        if let Some(why) = try_out(&format!("this machine's kernel can't do `{line}`"), &words) {
+            return Some(why);
         }
-        Err(error) => return Some(format!("cannot run unshare, of util-linux: {error}")),
     }
     // Engines put limits on containers by control groups.
     let groups = std::fs::read_dir("/sys/fs/cgroup").is_ok_and(|mut all| all.next().is_some());
