@@ -68,7 +68,12 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
         Scaler { engine, file, balancer, dry_run, past: BTreeMap::new(), told: BTreeSet::new(), looks: 0 };
     let mut signals = Signals::catch()?;
     loop {
-        match scaler.look().await {
+        // A database may take minutes to come to rest; who ends the watch does not wait for that.
+        let looked = tokio::select! {
+            looked = scaler.look() => looked,
+            () = signals.wait() => return Ok(ExitCode::SUCCESS),
+        };
+        match looked {
             // An engine that is away for a moment is looked at again; what runs is left running.
             Err(error) if !args.once => scaler.tell_once(format!("{error:#}")),
             result => result?,
@@ -149,7 +154,9 @@ impl Scaler {
         tell(line);
         past.changed = Some(Instant::now());
         if let Err(error) = size::set(&self.engine, &service.name, wish.replicas, PATIENCE, &mut tell).await {
-            tell(format!("{}: {error}", service.name));
+            let why = error.to_string();
+            // What is refused is said with the name.
+            tell(if why.starts_with(&service.name) { why } else { format!("{}: {why}", service.name) });
         }
         Ok(())
     }
