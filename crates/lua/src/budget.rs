@@ -102,6 +102,11 @@ impl Budget {
         self.over.load(Ordering::Relaxed) != FINE
     }
 
+    /// Whether the call has used up its instructions or its time.
+    pub(crate) fn is_too_long(&self) -> bool {
+        matches!(self.over.load(Ordering::Relaxed), INSTRUCTIONS | TIME)
+    }
+
     /// What is used up, for the client.
     pub(crate) fn text(&self) -> &'static str {
         match self.over.load(Ordering::Relaxed) {

@@ -31,13 +31,15 @@ pub struct Returned {
     pub log: Vec<LogLine>,
     /// Instructions that it took, about.
     pub instructions: u64,
+    /// It was ended because it took too many instructions or too long.
+    pub is_too_long: bool,
 }
 
 impl Returned {
     /// The end of a call that found no function.
     pub(crate) fn nothing() -> Returned {
         let value = Err(CallError::NoFunction);
-        Returned { value, change: Change::default(), log: Vec::new(), instructions: 0 }
+        Returned { value, change: Change::default(), log: Vec::new(), instructions: 0, is_too_long: false }
     }
 }
 
@@ -126,7 +128,8 @@ impl Instance {
             (Ok(_), Some(cell)) => cell.change,
             (Ok(_) | Err(_), _) => Change::default(),
         };
-        Returned { value, change, log, instructions: self.budget.used() }
+        let (instructions, is_too_long) = (self.budget.used(), self.budget.is_too_long());
+        Returned { value, change, log, instructions, is_too_long }
     }
 
     /// A global function that the module defined.

@@ -125,6 +125,13 @@ impl Lease {
         }
     }
 
+    /// Other limits for the calls to come.
+    pub fn set_limits(&mut self, limits: Limits) {
+        if let Some(instance) = &mut self.instance {
+            instance.set_limits(limits);
+        }
+    }
+
     /// Calls a function of the module on a record. `args` is a packed list; anything else is no arguments.
     pub fn apply(&mut self, function: &str, args: &[u8], record: Record, now: Moment) -> Returned {
         match &mut self.instance {

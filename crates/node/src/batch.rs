@@ -1,6 +1,7 @@
 //! Batches: many commands in one request.
 //!
-//! Guarantees: rows are executed in the order sent, and a batch whose bytes do not make sense executes none. The
+//! Guarantees: rows are executed in the order sent, but for those that other nodes master and those whose functions take
+//! long, and a batch whose bytes do not make sense executes none. The
 //! answer of a large batch is streamed in slices of bounded size where the client lets rows and verdict be separate.
 //! Source: `guide/protocol.md` parts 4.1 and 4.2.
 
@@ -213,7 +214,15 @@ impl Slice<'_> {
         })
     }
 
-    /// Executes all rows at once; those that other nodes master are handed on.
+    /// Whether this node masters the partition of a row.
+    fn masters(&self, row: &Row<'_>) -> bool {
+        let namespace = row.fields.namespace.and_then(|name| self.node.namespace(name));
+        let partition = Digest(*row.digest).partition();
+        namespace.is_some_and(|namespace| namespace.holdings.master(partition) == Some(self.node.id()))
+    }
+
+    /// Executes all rows at once; those that other nodes master are handed on, those whose functions take long are handed
+    /// over.
     fn run_with_others(
         &self,
         worker: &mut Worker,
@@ -223,10 +232,20 @@ impl Slice<'_> {
     ) -> Executed {
         let start = out.len();
         let mut foreign = Foreign::default();
+        let most_instructions = worker.instructions.saturating_add(SLICE_INSTRUCTIONS);
+        worker.allow_hand_over(&self.node.functions);
         for row in batch.rows().flatten() {
+            let enough = worker.may_hand_over && worker.instructions > most_instructions;
+            if enough && row.fields.udf_function.is_some() && self.masters(&row) {
+                foreign.add_own(&row, false);
+                continue;
+            }
             let kept = out.len();
             let code = self.row(worker, &row, out);
-            if code == ResultCode::Unavailable {
+            if std::mem::take(&mut worker.hands_over) {
+                out.truncate(kept);
+                foreign.add_own(&row, true);
+            } else if code == ResultCode::Unavailable {
                 out.truncate(kept);
                 if let Some(namespace) = row.fields.namespace.and_then(|name| self.node.namespace(name)) {
                     self.node.ask_copies(worker, namespace, &Digest(*row.digest), self.now);
@@ -241,6 +260,7 @@ impl Slice<'_> {
                 break;
             }
         }
+        worker.may_hand_over = false;
         let rows = out.split_off(start);
         let Progress { on_error, bad, .. } = progress;
         worker.node_counters().batch_index_complete.inc();

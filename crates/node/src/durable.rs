@@ -256,14 +256,30 @@ impl Namespace {
         (0..STRIPE_COUNT).map(|stripe| self.stripe_at(stripe).tombstones()).sum()
     }
 
-    /// Puts all that was written so far on stable storage.
+    /// Puts all that was written so far on stable storage, in its place.
     ///
     /// # Errors
     /// When a device is full or out of service; writes are refused from then on.
     pub fn flush(&self) -> Result<Flushed, Fault> {
+        self.put_down(false)
+    }
+
+    /// Puts all that was written so far on stable storage, in the commit journal if there is one.
+    ///
+    /// # Errors
+    /// As [`Namespace::flush`].
+    pub fn commit(&self) -> Result<Flushed, Fault> {
+        self.put_down(true)
+    }
+
+    fn put_down(&self, commit: bool) -> Result<Flushed, Fault> {
         let Some(volume) = self.volume() else { return Ok(Flushed::default()) };
         let take = |stripe: usize, take: &mut dyn FnMut(&mut Stripe)| take(&mut self.stripe_at(stripe));
-        let flushed = volume.flush(take, || self.keep_news());
+        let flushed = if commit {
+            volume.commit(take, || self.keep_news())
+        } else {
+            volume.flush(take, || self.keep_news())
+        };
         // Dropping a partition may leave nothing to write.
         let flushed = flushed.and_then(|flushed| self.keep_news().map(|()| flushed));
         if flushed.is_err() {
@@ -313,6 +329,6 @@ impl Node {
     /// When a device is full or out of service: what became of the writes is unknown, so their replies must not leave.
     pub fn commit(&self) -> Result<(), Fault> {
         let committing = self.namespaces().iter().filter(|namespace| namespace.durable.commits());
-        committing.into_iter().try_for_each(|namespace| namespace.flush().map(|_| ()))
+        committing.into_iter().try_for_each(|namespace| namespace.commit().map(|_| ()))
     }
 }

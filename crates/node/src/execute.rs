@@ -140,8 +140,14 @@ fn plain_message(
     let place = Place { node, namespace, now };
     match request.fields.digest {
         Some(digest) => match Digest::from_slice(digest) {
-            Some(digest) => single(worker, place, &request, digest, out)
-                .unwrap_or_else(|Elsewhere| node.hand_on(worker, namespace, digest, body, now, out)),
+            Some(digest) => match single(worker, place, &request, digest, out) {
+                Ok(executed) => executed,
+                Err(Later::Elsewhere) => node.hand_on(worker, namespace, digest, body, now, out),
+                Err(Later::Function) => {
+                    let timing = Timing { namespace: namespace.index, histogram: Histogram::Udf };
+                    node.hand_over(worker, body, timing, now, out)
+                }
+            },
             None => refuse(out, ResultCode::Parameter),
         },
         None if request.fields.key.is_some() => refuse(out, ResultCode::UnsupportedFeature),
@@ -152,8 +158,13 @@ fn plain_message(
     }
 }
 
-/// Another node masters the partition; nothing is appended.
-struct Elsewhere;
+/// Why a command was not executed; nothing is appended.
+enum Later {
+    /// Another node masters the partition.
+    Elsewhere,
+    /// Its function takes long.
+    Function,
+}
 
 fn single(
     worker: &mut Worker,
@@ -161,7 +172,7 @@ fn single(
     request: &Request<'_>,
     digest: Digest,
     out: &mut Vec<u8>,
-) -> Result<Executed, Elsewhere> {
+) -> Result<Executed, Later> {
     let header = &request.header;
     let command = Command {
         info1: header.info1,
@@ -178,10 +189,16 @@ fn single(
         row: 0,
     };
     let mark = reply::begin_frame(out);
+    worker.allow_hand_over(&place.node.functions);
     let (result, kind) = run(place, worker, &command, Origin::Client, out);
+    worker.may_hand_over = false;
+    if std::mem::take(&mut worker.hands_over) {
+        out.truncate(mark.start());
+        return Err(Later::Function);
+    }
     if result == ResultCode::Unavailable {
         out.truncate(mark.start());
-        return Err(Elsewhere);
+        return Err(Later::Elsewhere);
     }
     reply::end_frame(out, mark);
     let histogram = match kind {

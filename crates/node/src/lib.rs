@@ -34,6 +34,7 @@ pub mod truncate;
 pub mod worker;
 
 pub use facts::{Facts, Listen};
+pub use functions::FunctionTurn;
 pub use namespace::{Namespace, Usage};
 pub use node::{Identity, Maintained, Node, Notice};
 pub use now::Now;

@@ -3,6 +3,7 @@
 use crate::cluster::{Outgoing, Requester, Waiting};
 use crate::command::draft::Draft;
 use crate::counters::{NamespaceCounters, NodeCounters};
+use crate::functions::Functions;
 use crate::latency::Histograms;
 use crate::namespace::Namespace;
 use shipload_store::{KeyRef, RecordRef, SetId, SetTable};
@@ -36,6 +37,12 @@ pub struct Worker {
     pub(crate) scratch: Scratch,
     /// Instructions that functions have taken on this worker.
     pub(crate) instructions: u64,
+    /// It is that of a thread that is kept for functions.
+    pub(crate) is_for_functions: bool,
+    /// The request under way may be handed over to such a thread.
+    pub(crate) may_hand_over: bool,
+    /// It is to be handed over: nothing was done, and [`shipload_wire::code::ResultCode::Unavailable`] stands for that.
+    pub(crate) hands_over: bool,
     /// Writes were made that must be on stable storage before their replies leave.
     pub(crate) uncommitted: bool,
     /// What the request under way wants of other nodes.
@@ -60,6 +67,9 @@ impl Worker {
             shared,
             scratch: Scratch::default(),
             instructions: 0,
+            is_for_functions: false,
+            may_hand_over: false,
+            hands_over: false,
             uncommitted: false,
             waiting: Waiting::default(),
             outgoing: Outgoing::default(),
@@ -77,6 +87,12 @@ impl Worker {
     /// Whether [`crate::Node::commit`] must be called before the replies since the last question leave.
     pub fn take_uncommitted(&mut self) -> bool {
         std::mem::take(&mut self.uncommitted)
+    }
+
+    /// Whether functions of the request that begins may be handed over, if somebody wants its answer later and somebody
+    /// else runs functions.
+    pub(crate) fn allow_hand_over(&mut self, functions: &Functions) {
+        self.may_hand_over = !self.is_for_functions && self.waiting.may_wait() && functions.has_threads();
     }
 
     /// The counters of one namespace.

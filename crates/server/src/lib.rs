@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod conf;
 pub mod disk;
 pub mod exit;
+mod functions;
 pub mod host;
 mod http;
 mod image_variables;

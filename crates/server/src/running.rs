@@ -7,6 +7,7 @@ use crate::clock::{Clock, Start};
 use crate::cluster::{self, ControlThread, Deliver, Gossip, Keeper, LOOK_EVERY};
 use crate::disk::{self, Storage, StorageError};
 use crate::exit;
+use crate::functions;
 use crate::host::{identity, load, memory};
 use crate::http;
 use crate::listen::ListenError;
@@ -110,6 +111,7 @@ impl Launch {
             shared: Arc::clone(&shared),
             crew: Arc::clone(&crew),
             bell: Arc::new(Bell::default()),
+            functions: Arc::default(),
             gossip: Some(gossip),
             control: Some(control),
             keeper,
@@ -123,6 +125,7 @@ impl Launch {
             let service = EventLoop::new(Arc::clone(&shared), Arc::clone(&crew), number, station);
             running.spawn(format!("service-{number}"), move || service.run())?;
         }
+        running.spawn_functions()?;
         running.spawn_maintenance()?;
         running.spawn_flush()?;
         running.spawn_keeper()?;
@@ -146,6 +149,7 @@ pub struct Running {
     shared: Arc<Shared>,
     crew: Arc<Crew>,
     bell: Arc<Bell>,
+    functions: Arc<functions::Alarm>,
     gossip: Option<Gossip>,
     control: Option<ControlThread>,
     keeper: Option<Arc<Keeper>>,
@@ -227,6 +231,7 @@ impl Running {
         self.shared.stopping.store(true, Ordering::Release);
         self.crew.wake_all();
         self.bell.ring();
+        self.functions.ring_all();
         drop(self.http_stop.take());
         self.sql = None;
         for thread in self.threads.drain(..) {
@@ -258,6 +263,20 @@ impl Running {
             }
         })?;
         self.threads.push(thread);
+        Ok(())
+    }
+
+    fn spawn_functions(&mut self) -> Result<(), StartError> {
+        let alarm = Arc::clone(&self.functions);
+        self.shared.node.functions.set_waker(move || alarm.ring());
+        for number in 0..functions::thread_count() {
+            let (shared, crew) = (Arc::clone(&self.shared), Arc::clone(&self.crew));
+            let alarm = Arc::clone(&self.functions);
+            self.spawn(format!("function-{number}"), move || {
+                functions::run(&shared, &crew, &alarm);
+                Ok(())
+            })?;
+        }
         Ok(())
     }
 

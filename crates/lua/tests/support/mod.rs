@@ -66,6 +66,7 @@ pub(crate) fn apply(source: &str, args: &[u8], record: Record) -> Returned {
             change: Default::default(),
             log: Vec::new(),
             instructions: 0,
+            is_too_long: false,
         },
     }
 }

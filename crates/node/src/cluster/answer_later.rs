@@ -22,6 +22,8 @@ pub(crate) struct Waiting {
     pub(crate) requester: Requester,
     /// What the machines wanted done, for each namespace that was touched.
     pub(crate) effects: Vec<(usize, Effects)>,
+    /// How much longer than usual the answer may take, nanoseconds.
+    pub(super) more_patience_ns: u64,
     ticket: Option<Ticket>,
     count: u32,
 }
@@ -101,7 +103,7 @@ impl Node {
 
     pub(crate) fn park(
         &self,
-        worker: &Worker,
+        worker: &mut Worker,
         (ticket, outstanding): (Ticket, u32),
         answer: Answer,
         timing: Option<Timing>,
@@ -109,6 +111,7 @@ impl Node {
         out: &mut Vec<u8>,
     ) -> Executed {
         let patience_ns = if matches!(answer, Answer::Anyway(_)) { ANYWAY_NS } else { PATIENCE_NS };
+        let patience_ns = patience_ns.saturating_add(std::mem::take(&mut worker.waiting.more_patience_ns));
         let parked = Parked {
             requester: worker.waiting.requester,
             answer,

@@ -1,4 +1,4 @@
-//! Rows of a batch that other nodes master, as batches of their own.
+//! Rows of a batch that other nodes master, or that threads for functions do, as batches of their own.
 
 use crate::node::Node;
 use shipload_cluster::NodeId;
@@ -7,9 +7,17 @@ use shipload_wire::bits::{batch, field, info1, row as part};
 use shipload_wire::{Header, Row, reply, request};
 use std::collections::BTreeMap;
 
-/// Rows by the masters of their partitions; none for rows whose master is not known.
+/// The most rows of short functions that are one part.
+const PART_ROWS: u32 = 64;
+
+/// Rows that are not done where their batch is.
 #[derive(Debug, Default)]
-pub(crate) struct Foreign(BTreeMap<Option<NodeId>, Rows>);
+pub(crate) struct Foreign {
+    /// By the masters of their partitions; none for rows whose master is not known.
+    masters: BTreeMap<Option<NodeId>, Rows>,
+    /// Those of this node, for its threads for functions.
+    own: Vec<Rows>,
+}
 
 #[derive(Debug, Default)]
 struct Rows {
@@ -21,7 +29,7 @@ struct Rows {
 
 impl Foreign {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.masters.is_empty() && self.own.is_empty()
     }
 
     /// Adds a row.
@@ -29,26 +37,51 @@ impl Foreign {
         let namespace = row.fields.namespace.and_then(|name| node.namespace(name));
         let partition = Digest(*row.digest).partition();
         let master = namespace.and_then(|namespace| namespace.holdings.master(partition));
-        let rows = self.0.entry(master.filter(|master| *master != node.id())).or_default();
-        rows.count += 1;
-        rows.writes |= row.info2 != 0;
-        append(row, &mut rows.bytes);
+        let rows = self.masters.entry(master.filter(|master| *master != node.id())).or_default();
+        rows.add(row);
+    }
+
+    /// Adds a row of this node whose function is to be called by a thread for functions. `is_long`: not after others.
+    pub(crate) fn add_own(&mut self, row: &Row<'_>, is_long: bool) {
+        match self.own.last_mut().filter(|last| !is_long && last.count < PART_ROWS) {
+            Some(last) => last.add(row),
+            None => {
+                let mut rows = Rows::default();
+                rows.add(row);
+                self.own.push(rows);
+            }
+        }
+    }
+
+    /// What threads for functions do, as complete frames. Every row will be answered.
+    pub(super) fn take_own(&mut self, filter: Option<&[u8]>) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.own).into_iter().map(|rows| rows.into_request(filter)).collect()
     }
 
     /// The batches, as complete frames, each with its master and whether it may change anything. Every row will be answered.
     pub(super) fn into_requests(self, filter: Option<&[u8]>) -> Vec<(Option<NodeId>, bool, Vec<u8>)> {
-        let whole = |rows: Rows| {
-            let mut data = rows.count.to_be_bytes().to_vec();
-            data.push(batch::RESPOND_ALL_KEYS);
-            data.extend_from_slice(&rows.bytes);
-            let mut fields = vec![(field::BATCH, data.as_slice())];
-            fields.extend(filter.map(|filter| (field::FILTER, filter)));
-            let header = Header { info1: info1::BATCH_INDEX, ..Header::default() };
-            let mut out = Vec::with_capacity(data.len() + 64);
-            request::message(&mut out, &header, &fields, &[]);
-            out
-        };
-        self.0.into_iter().map(|(master, rows)| (master, rows.writes, whole(rows))).collect()
+        let masters = self.masters.into_iter();
+        masters.map(|(master, rows)| (master, rows.writes, rows.into_request(filter))).collect()
+    }
+}
+
+impl Rows {
+    fn add(&mut self, row: &Row<'_>) {
+        self.count += 1;
+        self.writes |= row.info2 != 0;
+        append(row, &mut self.bytes);
+    }
+
+    fn into_request(self, filter: Option<&[u8]>) -> Vec<u8> {
+        let mut data = self.count.to_be_bytes().to_vec();
+        data.push(batch::RESPOND_ALL_KEYS);
+        data.extend_from_slice(&self.bytes);
+        let mut fields = vec![(field::BATCH, data.as_slice())];
+        fields.extend(filter.map(|filter| (field::FILTER, filter)));
+        let header = Header { info1: info1::BATCH_INDEX, ..Header::default() };
+        let mut out = Vec::with_capacity(data.len() + 64);
+        request::message(&mut out, &header, &fields, &[]);
+        out
     }
 }
 

@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// Executes the frame of somebody who has no connection here; true when the answer comes later.
-    pub(super) fn execute_for(
+    pub(crate) fn execute_for(
         &self,
         worker: &mut Worker,
         requester: Requester,

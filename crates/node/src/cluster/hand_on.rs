@@ -77,16 +77,18 @@ impl Node {
     pub(crate) fn hand_on_rows(
         &self,
         worker: &mut Worker,
-        foreign: Foreign,
+        mut foreign: Foreign,
         answer: Answer,
         filter: Option<&[u8]>,
         now: Now,
         out: &mut Vec<u8>,
     ) -> Executed {
         let (requester, hops) = (worker.waiting.requester, worker.waiting.requester.hops());
+        let own = foreign.take_own(filter);
         let mut requests = foreign.into_requests(filter);
         let is_part = matches!(requester, Requester::Node { .. }) && answer.is_untouched();
         if is_part
+            && own.is_empty()
             && requests.len() == 1
             && requests.iter().all(|(master, ..)| self.next_hop(worker, *master).is_none())
             && let Some((.., request)) = requests.pop()
@@ -109,7 +111,10 @@ impl Node {
             reply::last(out, ResultCode::Unavailable);
             return Executed::Done { timing: None };
         }
-        self.park_with(worker, answer, Some(batch::TIMING), now, out)
+        let own = self.own_parts(worker, own, now);
+        let executed = self.park_with(worker, answer, Some(batch::TIMING), now, out);
+        self.hand_over_parts(worker, own);
+        executed
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a request is and where it goes")]

@@ -23,6 +23,7 @@ mod errands;
 mod gossip;
 mod ground;
 mod hand_on;
+mod hand_over;
 mod image;
 mod inspect;
 mod install;

@@ -165,7 +165,7 @@ impl Parking {
     }
 
     /// Gives somebody an answer, wherever he is. A part of a request of this very node may complete the request.
-    pub(super) fn deliver(&self, reply: Reply, out: &mut Outgoing) {
+    pub(crate) fn deliver(&self, reply: Reply, out: &mut Outgoing) {
         // Not by recursion: a request that has to be tried often may be part of a part of a part.
         let mut next = Some(reply);
         while let Some(reply) = next.take() {

@@ -58,7 +58,7 @@ key_table! {
     StayQuiesced "stay-quiesced", Kind::Bool, "false", Inert, "Starts without taking partitions.";
     TickerInterval "ticker-interval", Kind::Duration { max_s: 3_600 }, "10", Inert, "Seconds between the lines with statistics in the log; 0: none.";
     TlsRefreshPeriod "tls-refresh-period", Kind::Duration { max_s: 86_400 * 30 }, "60", Inert, "Seconds between looks at certificate files.";
-    TransactionMaxMs "transaction-max-ms", count(0, 86_400_000), "1000", Inert, "The longest a request may wait in the node, in milliseconds.";
+    TransactionMaxMs "transaction-max-ms", count(0, 86_400_000), "1000", Dynamic, "The longest a request may wait for a thread for functions, in milliseconds; 0: no limit.";
     TransactionRetryMs "transaction-retry-ms", count(10, 86_400_000), "1002", Inert, "Milliseconds before a replica write is sent again.";
     User "user", BYTES_IN_NAME, "", Inert, "The user to run as. Use the container's or the unit's setting.";
     WorkDirectory "work-directory", PATH, "/opt/aerospike", Inert, "Where the node keeps its own files.";

@@ -24,6 +24,6 @@ key_table! {
     CacheEnabled "cache-enabled", Kind::Bool, "true", Inert, "Keeps Lua states between calls.";
     MaxInstructions "max-instructions", Kind::Integer { min: 10_000, max: 1 << 40 }, "200000000", Dynamic, "Instructions of one call of a function; more end it with an error.";
     MaxMemory "max-memory", Kind::Size { min: 1 << 20, max: 1 << 32 }, "64M", Dynamic, "Bytes that one Lua state may take; there are as many states as calls at the same time.";
-    MaxMs "max-ms", Kind::Integer { min: 0, max: 86_400_000 }, "1000", Dynamic, "Milliseconds that one call of a function may take, which holds a 64th of the namespace and a service thread for as long; 0: no limit but that of instructions.";
+    MaxMs "max-ms", Kind::Integer { min: 0, max: 86_400_000 }, "1000", Dynamic, "Milliseconds that one call of a function may take, which holds a thread for functions for as long; 0: no limit but that of instructions.";
     UserPath "user-path", Kind::Text { max: 1024 }, "", Inert, "Where Lua modules of users are kept.";
 }

@@ -163,6 +163,7 @@ fn storage(pairs: &mut Pairs, namespace: &Namespace, usage: &Usage) {
     pairs.push("storage_write_amplification", ratio(counts.written_bytes.load(Relaxed), put_bytes));
     pairs.push("storage_space_amplification", ratio(used, record_bytes));
     pairs.push("storage_syncs", counts.syncs.load(Relaxed));
+    pairs.push("storage_commits", counts.commits.load(Relaxed));
     let (start_ms, from_snapshot) = &namespace.durable.started;
     pairs.push("storage_start_ms", start_ms.load(Relaxed));
     pairs.push("storage_start_from_snapshot", from_snapshot.load(Relaxed));

@@ -23,6 +23,9 @@ use std::sync::atomic::Ordering;
 /// Records that are looked at in one slice.
 const SLICE_RECORDS: usize = 128;
 
+/// Instructions of functions after which others get their turn: a few milliseconds.
+const SLICE_INSTRUCTIONS: u64 = 1_000_000;
+
 /// A background query under way.
 #[derive(Debug)]
 pub(crate) struct BackgroundJob {
@@ -81,9 +84,7 @@ impl BackgroundJob {
             return self.end(node, worker, now, JobStatus::Failed);
         }
         if self.ready {
-            let some = self.found.len().min(SLICE_RECORDS);
-            let found: Vec<_> = self.found.drain(..some).collect();
-            self.apply(worker, place, &found);
+            self.apply(worker, place);
             self.ready = !self.found.is_empty();
         }
         if self.ready || self.walk.present().is_some() {
@@ -136,13 +137,21 @@ impl BackgroundJob {
         true
     }
 
-    fn apply(&mut self, worker: &mut Worker, place: Place<'_>, found: &[(Digest, SetId)]) {
+    /// Writes some of the records that were found.
+    fn apply(&mut self, worker: &mut Worker, place: Place<'_>) {
         let body = std::mem::take(&mut self.body);
+        let most_instructions = worker.instructions.saturating_add(SLICE_INSTRUCTIONS);
         if let Ok(request) = Request::decode(&body) {
-            for (digest, set) in found {
+            for _ in 0..SLICE_RECORDS {
+                if worker.instructions > most_instructions || self.job.abort_wanted() {
+                    break;
+                }
+                let Some((digest, set)) = self.found.pop_front() else { break };
                 self.pace.count();
-                self.write(worker, place, &request, *digest, *set);
+                self.write(worker, place, &request, digest, set);
             }
+        } else {
+            self.found.clear();
         }
         self.body = body;
     }

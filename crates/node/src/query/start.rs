@@ -99,7 +99,11 @@ impl Start<'_> {
         let job = self.track(&query, kind, along.index_name())?;
         let rps = query.records_per_second;
         let work = BackgroundJob::new(self.place, self.body.to_vec(), sets, rps, job, along);
-        self.node.take_background(work);
+        if kind == JobKind::BackgroundUdf && self.node.functions.has_threads() {
+            self.node.take_background_function(work);
+        } else {
+            self.node.take_background(work);
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod directory;
 mod error;
 mod file;
 mod flush;
+mod journal;
 mod key;
 mod load;
 mod small;

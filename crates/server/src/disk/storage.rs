@@ -5,7 +5,7 @@
 
 use super::file::{self, FileDisk, Kind, io_error};
 use super::small::{beside, sync_directory};
-use super::{DataDirectory, StorageError, key, load, snapshot};
+use super::{DataDirectory, StorageError, journal, key, load, snapshot};
 use shipload_node::Node;
 use shipload_node::config::{Config, NamespaceConfig, NamespaceKey, ServiceKey};
 use shipload_store::{Disk, Key, Owner, Volume};
@@ -51,7 +51,10 @@ impl Storage {
                 (true, false) => Ok(None),
                 (false, _) => {
                     let snapshot = snapshot_path(namespace, &paths, directory.as_ref());
-                    Ok(Some(Opened { volume: volume(namespace, &paths, &owner)?, snapshot }))
+                    let journal =
+                        directory.as_ref().map(|directory| journal::path(directory.path(), namespace.name()));
+                    let volume = volume(namespace, &paths, &owner, journal.as_deref())?;
+                    Ok(Some(Opened { volume, snapshot }))
                 }
             }
         };
@@ -124,6 +127,7 @@ fn volume(
     namespace: &NamespaceConfig,
     paths: &[PathBuf],
     owner: &Owner,
+    journal: Option<&Path>,
 ) -> Result<Arc<Volume>, StorageError> {
     let key_file = namespace.keys.text(NamespaceKey::EncryptionKeyFile);
     let key = (!key_file.is_empty()).then(|| key::read(Path::new(&key_file))).transpose()?;
@@ -143,12 +147,22 @@ fn volume(
         let (missing, there) = (missing.to_path_buf(), there.to_path_buf());
         return Err(StorageError::Missing { missing, there });
     }
+    if let (Some(missing), Some(journal)) = (missing.first(), journal.filter(|path| path.exists())) {
+        // Of records that were there once, and may be somewhere still.
+        let (missing, there) = (missing.to_path_buf(), journal.to_owned());
+        return Err(StorageError::Missing { missing, there });
+    }
     let disks = if missing.is_empty() {
         there.into_iter().map(|(_, disk)| Box::new(disk) as Box<dyn Disk>).collect()
     } else {
         make(namespace, &missing, owner, key.as_ref())?
     };
-    Ok(Arc::new(Volume::open_with(disks, owner, random(1), key.as_ref())?))
+    let given = journal::given(journal)?;
+    let volume = Volume::open_journaled(disks, owner, random(1), key.as_ref(), given)?;
+    if let Some(journal) = journal {
+        journal::settle(&volume, namespace.name(), journal, namespace.flag(NamespaceKey::CommitToDevice))?;
+    }
+    Ok(Arc::new(volume))
 }
 
 /// Whether blocks go past the page cache.

@@ -13,7 +13,7 @@ use super::connection::{Connection, Protocol};
 use mio::Waker;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
-use shipload_node::cluster::{Outgoing, Reply};
+use shipload_node::cluster::{Outgoing, Reply, Requester};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -127,9 +127,13 @@ impl Crew {
         let _ = seat.waker.wake();
     }
 
-    /// Has a thread send and answer what came of something outside of the service threads.
+    /// Has a thread send and answer what came of something outside of the service threads: the one of the first answer.
     pub(crate) fn carry(&self, outgoing: Outgoing) {
-        self.send(0, Mail::Carry(Box::new(outgoing)));
+        let to = outgoing.replies.iter().find_map(|reply| match reply.requester {
+            Requester::Client { thread, .. } => Some(thread as usize),
+            Requester::Node { .. } | Requester::Nobody => None,
+        });
+        self.send(to.unwrap_or(0), Mail::Carry(Box::new(outgoing)));
     }
 
     /// Empties a thread's box.

@@ -7,6 +7,7 @@ mod client;
 mod cluster;
 mod doors;
 mod frames;
+mod functions;
 mod idle;
 mod limits;
 mod pressure;
