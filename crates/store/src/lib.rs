@@ -41,6 +41,6 @@ pub use stripe::{
 pub use sweep::{Budget, Candidate, Decision, Swept};
 pub use ttl::{Eviction, TtlHistogram};
 pub use volume::{
-    Fault, KeptValues, Key, LoadReport, Mark, Owner, Place, Scanned, SkippedSlot, Trouble, Volume,
-    VolumeError,
+    Fault, JournalError, JournalGiven, KeptValues, Key, LoadReport, Mark, Owner, Place, Replayed, Scanned,
+    SkippedSlot, Trouble, Volume, VolumeError,
 };

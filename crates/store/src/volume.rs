@@ -6,14 +6,17 @@
 //! ```text
 //! device    | header | kept A | kept B | slot 0 | slot 1 | ...      a slot holds a block; a long block takes several
 //! flush     stripes' new bytes -> slots -> sync -> slots of blocks freed meanwhile are wiped -> free
+//! commit    stripes' new bytes -> journal -> sync -> slots; with a journal, and until the next flush only
 //! ```
 //!
 //! Byte by byte: `docs/format/device.md`. Refuses to know what is in a block.
 
 mod cipher;
+mod commit;
 mod device_header;
 mod error;
 mod flush;
+mod journal;
 mod keep;
 mod kept_values;
 mod mark;
@@ -30,10 +33,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use cipher::Key;
+pub use commit::JournalGiven;
 pub use device_header::{DEVICE_HEADER_SIZE, DEVICE_MAGIC, DEVICE_VERSION, DeviceHeader, DeviceHeaderError};
-pub use error::{Fault, VolumeError};
+pub use error::{Fault, JournalError, VolumeError};
 pub(crate) use flush::Batch;
 pub use flush::{Flushed, VolumeCounts};
+pub use journal::{JOURNAL_VERSION, Replayed};
 pub use kept_values::KeptValues;
 pub use mark::Mark;
 pub use scan::{LoadReport, Scanned, SkippedSlot, Trouble};
@@ -83,6 +88,8 @@ pub struct Volume {
     align: usize,
     slots: Mutex<Slots>,
     kept: Mutex<Kept>,
+    /// What the journal held when the devices were opened.
+    replayed: Option<Replayed>,
     /// What all devices carried when they were opened.
     mark: Option<Mark>,
     /// They carry it still.
@@ -192,15 +199,23 @@ impl Volume {
         let mut kept = lock(&self.kept);
         // Encoded under the lock, so that no older state can overtake a newer one.
         let bytes = values().encode();
-        let (Some(disk), true) = (self.disks.first(), kept.bytes != bytes) else { return Ok(()) };
+        if kept.bytes == bytes {
+            return Ok(());
+        }
+        let next = kept.next(bytes, kept.journal);
+        self.keep_next(&mut kept, next)
+    }
+
+    fn keep_next(&self, kept: &mut Kept, next: Kept) -> Result<(), Fault> {
+        let Some(disk) = self.disks.first() else { return Ok(()) };
         // A device that was full may have room again.
         if let Some(fault @ Fault::Failed(_)) = self.fault() {
             return Err(fault);
         }
         self.unmark()?;
-        keep::keep(&**disk, self.cipher.as_ref(), kept.count + 1, &bytes)
+        keep::keep(&**disk, self.cipher.as_ref(), &next)
             .map_err(|error| self.fail(&**disk, "write", &error))?;
-        *kept = Kept { count: kept.count + 1, bytes };
+        *kept = next;
         Ok(())
     }
 

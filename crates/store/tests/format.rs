@@ -8,11 +8,11 @@ mod faulty;
 
 use faulty::FaultyDisk;
 use shipload_store::{
-    BinRef, Disk, KeptValues, KeyRef, LoadReport, LogConfig, Meta, Owner, SectionPlace, SetId, SkippedSlot,
-    SnapshotError, SnapshotHead, Stripe, Trouble, Volume, stripe_of,
+    BinRef, Disk, JournalGiven, KeptValues, KeyRef, LoadReport, LogConfig, Meta, Owner, SectionPlace, SetId,
+    SkippedSlot, SnapshotError, SnapshotHead, Stripe, Trouble, Volume, stripe_of,
 };
 use shipload_value::{Digest, ParticleType};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -85,18 +85,25 @@ fn write_fixture() {
     kept.sets.find_or_add(b"bar").unwrap();
     kept.cutoffs.truncate_set(SetId::new(2).unwrap(), 12345);
     volume.keep(|| kept.clone()).unwrap();
-    for number in NUMBERS {
-        let stripe = &mut stripes[stripe_of(digest(number).partition())];
-        let mut bins = values(number);
-        if number == 20 {
-            bins.push((b"long".to_vec(), ParticleType::Blob, vec![20; 20_000]));
-        }
-        let bins = bins.iter().map(|(name, kind, value)| BinRef { name, kind: *kind, value });
-        let key = number.is_multiple_of(2).then_some(KeyRef { kind: 3, bytes: b"the key" });
-        stripe.put(&digest(number), &meta(number), key, bins).unwrap();
-    }
+    NUMBERS.for_each(|number| put(&mut stripes, number));
     stripes[stripe_of(digest(10).partition())].remove(&digest(10)).unwrap().unwrap();
     volume.flush(|number, take| take(&mut stripes[number]), || Ok(())).unwrap();
+    write_sectors(&disk, &fixture());
+}
+
+fn put(stripes: &mut [Stripe], number: u8) {
+    let stripe = &mut stripes[stripe_of(digest(number).partition())];
+    let mut bins = values(number);
+    if number == 20 {
+        bins.push((b"long".to_vec(), ParticleType::Blob, vec![20; 20_000]));
+    }
+    let bins = bins.iter().map(|(name, kind, value)| BinRef { name, kind: *kind, value });
+    let key = number.is_multiple_of(2).then_some(KeyRef { kind: 3, bytes: b"the key" });
+    stripe.put(&digest(number), &meta(number), key, bins).unwrap();
+}
+
+/// What is durable of a disk, sector by sector.
+fn write_sectors(disk: &FaultyDisk, path: &Path) {
     let mut out = Vec::new();
     disk.damage(|bytes| {
         for (index, sector) in
@@ -106,13 +113,17 @@ fn write_fixture() {
             out.extend_from_slice(sector);
         }
     });
-    std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-    std::fs::write(fixture(), out).unwrap();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, out).unwrap();
 }
 
 fn read_fixture() -> FaultyDisk {
-    let mut bytes = vec![0; DISK_BYTES];
-    for part in std::fs::read(fixture()).unwrap().chunks(4 + SECTOR) {
+    read_sectors(&fixture(), DISK_BYTES)
+}
+
+fn read_sectors(path: &Path, size: usize) -> FaultyDisk {
+    let mut bytes = vec![0; size];
+    for part in std::fs::read(path).unwrap().chunks(4 + SECTOR) {
         let (index, sector) = part.split_first_chunk::<4>().unwrap();
         let at = u32::from_le_bytes(*index) as usize * SECTOR;
         bytes[at..at + SECTOR].copy_from_slice(sector);
@@ -313,4 +324,58 @@ fn the_first_snapshot_is_read_for_ever() {
         broken[bit / 8] ^= 1 << (bit % 8);
         assert!(SnapshotHead::decode(&broken, &volume.id(), Some(MARK)).is_err(), "bit {bit}");
     }
+}
+
+const JOURNAL_BYTES: usize = 256 << 10;
+
+/// The files of a device whose last commits are in a journal, and of that journal.
+fn journaled_fixture() -> [PathBuf; 2] {
+    ["journaled-v1.bin", "journal-v1.bin"].map(|name| fixture().with_file_name(name))
+}
+
+fn open_journaled(disk: &FaultyDisk, journal: &FaultyDisk) -> Volume {
+    let disks: Vec<Box<dyn Disk>> = vec![Box::new(disk.clone())];
+    let given = JournalGiven::Disk(Box::new(journal.clone()));
+    Volume::open_journaled(disks, &owner(), 7, None, given).unwrap()
+}
+
+fn write_journaled_fixture() {
+    let disk = FaultyDisk::new("fixture", DISK_BYTES as u64);
+    Volume::format(&[Box::new(disk.clone()) as Box<dyn Disk>], *b"a first journal!", &owner()).unwrap();
+    let journal = FaultyDisk::new("journal", JOURNAL_BYTES as u64);
+    open(&disk).0.format_journal(&journal).unwrap();
+    let volume = Arc::new(open_journaled(&disk, &journal));
+    let attach = |number| Stripe::attached(number, LogConfig::default(), Arc::clone(&volume));
+    let mut stripes: Vec<Stripe> = (0..64).map(attach).collect();
+    for number in NUMBERS {
+        put(&mut stripes, number);
+        if number == 11 {
+            stripes[stripe_of(digest(10).partition())].remove(&digest(10)).unwrap().unwrap();
+        }
+        let take = |number: usize, take: &mut dyn FnMut(&mut Stripe)| take(&mut stripes[number]);
+        match number {
+            // An epoch ends.
+            7 => volume.flush(take, || Ok(())).unwrap(),
+            _ => volume.commit(take, || Ok(())).unwrap(),
+        };
+    }
+    let [device, in_journal] = journaled_fixture();
+    write_sectors(&disk, &device);
+    write_sectors(&journal, &in_journal);
+}
+
+#[test]
+fn the_first_journal_is_read_for_ever() {
+    if std::env::var_os("SHIPLOAD_WRITE_FIXTURE").is_some() {
+        write_journaled_fixture();
+    }
+    let [device, journal] = journaled_fixture();
+    let (disk, journal) = (read_sectors(&device, DISK_BYTES), read_sectors(&journal, JOURNAL_BYTES));
+    let volume = open_journaled(&disk, &journal);
+    let replayed = volume.replayed().unwrap();
+    assert_eq!((replayed.commits, replayed.damaged), (NUMBERS.count() as u64 - 7, 0));
+    // Whoever opens the device now finds all of it in its place.
+    let (_, stripes, report) = open(&disk);
+    assert!(report.skipped.is_empty(), "{:?}", report.skipped);
+    assert_records(&stripes);
 }

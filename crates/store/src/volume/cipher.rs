@@ -16,6 +16,8 @@ pub type Key = [u8; 64];
 pub(crate) const SECTOR: usize = 512;
 /// Stands for the file with the index where a device's number does.
 pub(crate) const INDEX_DEVICE: u16 = u16::MAX;
+/// Stands for the commit journal where a device's number does.
+pub(crate) const JOURNAL_DEVICE: u16 = u16::MAX - 1;
 /// Where no sector is: what a key makes of zeros there tells it from other keys.
 const CHECK_SECTOR: u128 = u128::MAX;
 

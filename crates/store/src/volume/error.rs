@@ -1,6 +1,7 @@
 //! Why a volume can't be used, or not any more.
 
 use super::device_header::DeviceHeaderError;
+use super::journal::JOURNAL_VERSION;
 use crate::disk::DiskError;
 use thiserror::Error;
 
@@ -100,6 +101,14 @@ pub enum VolumeError {
         /// Its name.
         device: String,
     },
+    /// The commit journal is needed, or there, and can't be used.
+    #[error("{journal}: {error}; nothing was changed")]
+    Journal {
+        /// Its name, or the device's that needs it.
+        journal: String,
+        /// What is wrong.
+        error: JournalError,
+    },
     /// A device can't be read or written.
     #[error("{device}: {error}")]
     Disk {
@@ -108,6 +117,32 @@ pub enum VolumeError {
         /// What went wrong.
         error: DiskError,
     },
+}
+
+/// Why a commit journal can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum JournalError {
+    /// There is none, and the last commits are in it.
+    #[error("was not stopped in order, and the commit journal with its last writes is not there")]
+    Missing,
+    /// It has no whole head.
+    #[error("is no commit journal of Shipload's, or is damaged")]
+    Damaged,
+    /// Written by a later version of this program.
+    #[error("has format version {0}, this program knows version {JOURNAL_VERSION}")]
+    Newer(u16),
+    /// Of another volume.
+    #[error("is the commit journal of other devices")]
+    OtherVolume,
+    /// Of an earlier life of the volume than the devices.
+    #[error("is an older commit journal than the one with the devices' last writes")]
+    Older,
+    /// It ends too early.
+    #[error("was truncated")]
+    Truncated,
+    /// A commit holds an impossible value.
+    #[error("a commit holds an impossible value")]
+    Field,
 }
 
 /// Why a volume takes no writes now.

@@ -3,6 +3,7 @@
 //! Guarantees: when [`Volume::flush`] returns without a fault, all that was written to the stripes before it was
 //! called is on stable storage. One flush runs at a time; who waits for it finds its own work done and returns.
 
+use super::journal::Journal;
 use super::{Fault, Place, Volume, lock};
 use crate::block::HEADER_SIZE;
 use crate::stripe::{STRIPE_COUNT, Stripe};
@@ -47,8 +48,18 @@ impl Batch {
     }
 
     /// Whether what must be durable first matters: a freed block may have held what only a kept mark replaces.
-    fn needs_preparing(&self) -> bool {
+    pub(super) fn needs_preparing(&self) -> bool {
         !self.writes.is_empty() || !self.retired.is_empty()
+    }
+
+    /// What is to be written: places, where in their blocks, and bytes.
+    pub(super) fn writes(&self) -> impl Iterator<Item = (Place, usize, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        self.writes.iter().map_while(move |write| {
+            let (bytes, behind) = rest.split_at_checked(write.length)?;
+            rest = behind;
+            Some((write.place, write.at, bytes))
+        })
     }
 
     /// Adds the slots of freed blocks.
@@ -61,16 +72,19 @@ impl Batch {
 #[derive(Debug)]
 pub(super) struct State {
     /// What a full device did not take.
-    left: Batch,
-    /// Freed blocks whose replacements are written but not synced.
+    pub(super) left: Batch,
+    /// Freed blocks whose replacements are written but not synced in their places.
     retired: Vec<(Place, u32)>,
     /// Devices written to since their last sync.
     unsynced: Vec<bool>,
+    /// Where commits go; none: to their places.
+    pub(super) journal: Option<Journal>,
 }
 
 impl State {
     pub(super) fn new(devices: usize) -> State {
-        State { left: Batch::default(), retired: Vec::new(), unsynced: vec![false; devices] }
+        let unsynced = vec![false; devices];
+        State { left: Batch::default(), retired: Vec::new(), unsynced, journal: None }
     }
 }
 
@@ -79,12 +93,14 @@ impl State {
 pub struct VolumeCounts {
     /// Flushes that have ended well.
     pub flushes: AtomicU64,
-    /// Bytes of blocks written.
+    /// Bytes written: of blocks, and of commits to the journal.
     pub written_bytes: AtomicU64,
     /// Bytes read back for records that are not in memory.
     pub read_bytes: AtomicU64,
-    /// Syncs of a device.
+    /// Syncs of a device or of the journal.
     pub syncs: AtomicU64,
+    /// Commits to the journal.
+    pub commits: AtomicU64,
     /// Blocks whose slots became free again.
     pub freed_blocks: AtomicU64,
     /// Blocks in which something was damaged, found at the start or later.
@@ -113,10 +129,18 @@ impl Volume {
     /// When the volume is out of service, or goes out of service now.
     pub fn flush(
         &self,
+        with: impl FnMut(usize, &mut dyn FnMut(&mut Stripe)),
+        prepare: impl FnMut() -> Result<(), Fault>,
+    ) -> Result<Flushed, Fault> {
+        self.flush_all(&mut lock(&self.flush), with, prepare)
+    }
+
+    pub(super) fn flush_all(
+        &self,
+        state: &mut State,
         mut with: impl FnMut(usize, &mut dyn FnMut(&mut Stripe)),
         mut prepare: impl FnMut() -> Result<(), Fault>,
     ) -> Result<Flushed, Fault> {
-        let mut state = lock(&self.flush);
         if let Some(fault @ Fault::Failed(_)) = self.fault() {
             return Err(fault);
         }
@@ -126,7 +150,7 @@ impl Volume {
             // What an earlier flush could not write may not have been prepared either.
             prepare()?;
         }
-        self.write(&mut state, &mut flushed)?;
+        self.write(state, &mut flushed)?;
         for number in 0..STRIPE_COUNT {
             let mut more = true;
             while more {
@@ -136,19 +160,21 @@ impl Volume {
                 if state.left.needs_preparing() {
                     prepare()?;
                 }
-                self.write(&mut state, &mut flushed)?;
+                self.write(state, &mut flushed)?;
             }
         }
-        self.sync(&mut state)?;
+        self.sync(state)?;
+        // Before a slot is given back: what the journal holds would be put over what comes there.
+        self.reset_journal(state)?;
         self.recovered_room();
         self.closed_bytes.fetch_sub(closed, Ordering::Relaxed);
-        self.free(&mut state, &mut flushed)?;
+        self.free(state, &mut flushed)?;
         self.counts.flushes.fetch_add(1, Ordering::Relaxed);
         Ok(flushed)
     }
 
     /// Writes what is left of a batch.
-    fn write(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
+    pub(super) fn write(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
         let (mut done, mut from) = (0, 0);
         let mut fault = None;
         let mut encrypted = Vec::new();
@@ -196,7 +222,7 @@ impl Volume {
             .map_err(|error| self.fail(&**disk, "write", &error))
     }
 
-    fn sync(&self, state: &mut State) -> Result<(), Fault> {
+    pub(super) fn sync(&self, state: &mut State) -> Result<(), Fault> {
         for (disk, unsynced) in self.disks.iter().zip(&mut state.unsynced) {
             if mem::take(unsynced) {
                 self.counts.syncs.fetch_add(1, Ordering::Relaxed);

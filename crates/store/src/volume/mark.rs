@@ -63,6 +63,7 @@ impl Volume {
         if let Some(fault) = self.fault() {
             return Err(fault);
         }
+        self.rest_journal()?;
         self.mark_all(&encode(&self.id, mark))
     }
 

@@ -1,12 +1,14 @@
 //! Making devices and opening them: whose they are, and whether all are there.
 //!
-//! Guarantees: nothing is written to a device that is opened.
+//! Guarantees: nothing is written to a device that is opened, but what its journal holds, and that only when everything
+//! was checked.
 
 use super::cipher::{Cipher, Key, SECTOR};
+use super::keep::Kept;
 use super::slots::Slots;
 use super::{
-    DEVICE_HEADER_SIZE, DeviceHeader, KeptValues, Owner, SLOT_BYTES_MAX, SLOT_BYTES_MIN, SLOTS_AT, SLOTS_MIN,
-    SLOTS_WANTED, Volume, VolumeCounts, VolumeError, flush, keep, mark,
+    DEVICE_HEADER_SIZE, DeviceHeader, JournalGiven, KeptValues, Owner, SLOT_BYTES_MAX, SLOT_BYTES_MIN,
+    SLOTS_AT, SLOTS_MIN, SLOTS_WANTED, Volume, VolumeCounts, VolumeError, flush, keep, mark,
 };
 use crate::disk::Disk;
 use std::sync::Mutex;
@@ -52,7 +54,8 @@ impl Volume {
             let Owner { namespace, cluster } = owner.clone();
             let header =
                 DeviceHeader { volume: id, index, count, slot_bytes, slots, namespace, cluster, key_check };
-            let written = keep::keep(&**disk, cipher_of_volume, 0, &KeptValues::default().encode())
+            let kept = Kept { bytes: KeptValues::default().encode(), ..Kept::default() };
+            let written = keep::keep(&**disk, cipher_of_volume, &kept)
                 .and_then(|()| disk.write_at(0, &header.encode()))
                 .and_then(|()| disk.sync());
             written.map_err(|error| VolumeError::Disk { device: disk.name().to_owned(), error })?;
@@ -73,6 +76,34 @@ impl Volume {
     /// # Errors
     /// As [`Volume::open`], and when the devices are not encrypted with this key.
     pub fn open_with(
+        disks: Vec<Box<dyn Disk>>,
+        owner: &Owner,
+        salt: u64,
+        key: Option<&Key>,
+    ) -> Result<Volume, VolumeError> {
+        Volume::open_journaled(disks, owner, salt, key, JournalGiven::None)
+    }
+
+    /// The same, for devices that may have a commit journal. What is in it and not in its place is put there.
+    ///
+    /// # Errors
+    /// As [`Volume::open_with`], and when the devices need a journal that is not given, or can't be used.
+    pub fn open_journaled(
+        disks: Vec<Box<dyn Disk>>,
+        owner: &Owner,
+        salt: u64,
+        key: Option<&Key>,
+        journal: JournalGiven,
+    ) -> Result<Volume, VolumeError> {
+        let mut volume = Volume::open_devices(disks, owner, salt, key)?;
+        // What the devices are without the journal, no snapshot describes.
+        volume.mark = volume.mark.filter(|_| !volume.needs_journal());
+        volume.take_journal(journal)?;
+        volume.forget_blocks();
+        Ok(volume)
+    }
+
+    fn open_devices(
         disks: Vec<Box<dyn Disk>>,
         owner: &Owner,
         salt: u64,
@@ -104,7 +135,7 @@ impl Volume {
         let mark = mark::load(&disks, &id)?;
         let slots: u64 = slot_counts.iter().map(|&count| u64::from(count)).sum();
         let margin_bytes = (slots / 32).clamp(8, 64) * u64::from(slot_bytes);
-        let volume = Volume {
+        Ok(Volume {
             id,
             // 0 is what blocks in memory have.
             salt: salt.max(1),
@@ -120,6 +151,7 @@ impl Volume {
             slots: Mutex::new(Slots::new(&slot_counts)),
             slot_counts,
             kept: Mutex::new(kept),
+            replayed: None,
             mark,
             is_marked: AtomicBool::new(mark.is_some()),
             health: AtomicU8::new(0),
@@ -130,9 +162,7 @@ impl Volume {
             margin_bytes,
             counts: VolumeCounts::default(),
             troubles: Mutex::default(),
-        };
-        volume.forget_blocks();
-        Ok(volume)
+        })
     }
 }
 
