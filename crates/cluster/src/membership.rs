@@ -11,6 +11,7 @@
 
 mod datagram;
 mod gossip;
+mod hearsay;
 mod news;
 mod peer;
 mod seeds;
@@ -26,6 +27,7 @@ use rand::{Rng, SeedableRng};
 use self::datagram::REFUSALS;
 pub use self::datagram::{DATAGRAM_MAX, Refusal};
 use self::gossip::Gossip;
+use self::hearsay::Hearsay;
 use self::news::Known;
 use self::peer::Peer;
 use self::seeds::Seeds;
@@ -89,7 +91,7 @@ pub enum Effect {
 /// How often a notice of the same kind is told.
 const NOTICE_EVERY_MS: u64 = 10_000;
 
-/// A suspicion that came from outside gossip.
+/// A suspicion that did not come from probing.
 #[derive(Debug, Clone, Copy)]
 struct Doubt {
     peer: Peer,
@@ -118,6 +120,7 @@ pub struct Membership {
     untold: BTreeSet<NodeId>,
     tell_at_ms: u64,
     doubts: Vec<Doubt>,
+    hearsay: Hearsay,
     /// After a rejoin, the new name is repeated a few times: only one datagram carries it otherwise.
     repeats: u8,
     repeat_at_ms: u64,
@@ -158,6 +161,7 @@ impl Membership {
             untold: BTreeSet::new(),
             tell_at_ms: u64::MAX,
             doubts: Vec::new(),
+            hearsay: Hearsay::default(),
             repeats: 0,
             repeat_at_ms: u64::MAX,
             refused: REFUSALS.into_iter().map(|refusal| (refusal, 0)).collect(),

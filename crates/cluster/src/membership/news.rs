@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use foca::{OwnedNotification, State};
+use foca::{Member, OwnedNotification, State};
 
 use super::datagram::{Body, Refusal};
 use super::peer::Peer;
@@ -41,19 +41,7 @@ impl Membership {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
         match Body::open(bytes, self.cluster)? {
-            Body::Gossip(bytes) => self.gossip.on_bytes(now_ms, bytes).map_err(|error| match error {
-                foca::Error::DataFromOurselves | foca::Error::IndirectForOurselves => Refusal::Own,
-                foca::Error::DataTooBig
-                | foca::Error::NotUndead
-                | foca::Error::SameIdentity
-                | foca::Error::NotConnected
-                | foca::Error::IncompleteProbeCycle
-                | foca::Error::MalformedPacket
-                | foca::Error::Encode(_)
-                | foca::Error::Decode(_)
-                | foca::Error::CustomBroadcast(_)
-                | foca::Error::InvalidConfig => Refusal::Malformed,
-            }),
+            Body::Gossip(bytes) => self.gossip(now_ms, bytes),
             Body::Seek(peer) => {
                 self.check_own(now_ms, from, peer, effects)?;
                 self.send(from, &Body::Found(self.gossip.me()), effects);
@@ -78,6 +66,44 @@ impl Membership {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Takes in gossip; what somebody says of a death is measured by what was heard from the member itself.
+    fn gossip(&mut self, now_ms: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        let tempered = self.hearsay.temper(now_ms, self.settings.suspect_ms, bytes);
+        let taken = self.gossip.on_bytes(now_ms, &tempered.bytes);
+        if taken.is_ok()
+            && let Some(from) = tempered.from
+        {
+            self.hearsay.heard(now_ms, from);
+        }
+        for peer in tempered.doubted {
+            self.watch(now_ms, peer);
+        }
+        taken.map_err(|error| match error {
+            foca::Error::DataFromOurselves | foca::Error::IndirectForOurselves => Refusal::Own,
+            foca::Error::DataTooBig
+            | foca::Error::NotUndead
+            | foca::Error::SameIdentity
+            | foca::Error::NotConnected
+            | foca::Error::IncompleteProbeCycle
+            | foca::Error::MalformedPacket
+            | foca::Error::Encode(_)
+            | foca::Error::Decode(_)
+            | foca::Error::CustomBroadcast(_)
+            | foca::Error::InvalidConfig => Refusal::Malformed,
+        })
+    }
+
+    /// A suspect that was not found out by probing has as much time to object as any other.
+    fn watch(&mut self, now_ms: u64, peer: Peer) {
+        let suspect = |member: &&Member<Peer>| *member.id() == peer && member.state() == State::Suspect;
+        let Some(member) = self.gossip.member(peer.node).filter(suspect) else { return };
+        let incarnation = member.incarnation();
+        if self.doubts.iter().all(|doubt| (doubt.peer, doubt.incarnation) != (peer, incarnation)) {
+            let until_ms = now_ms.saturating_add(self.settings.suspect_ms);
+            self.doubts.push(super::Doubt { peer, incarnation, until_ms });
         }
     }
 

@@ -62,6 +62,11 @@ impl Identity for Peer {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PeerCodec;
 
+impl PeerCodec {
+    /// How the state of a suspect travels.
+    pub(super) const SUSPECT: u8 = 1;
+}
+
 impl Codec<Peer> for PeerCodec {
     type Error = Malformed;
 
@@ -91,7 +96,7 @@ impl Codec<Peer> for PeerCodec {
         cursor::put_u16(&mut out, member.incarnation());
         out.push(match member.state() {
             State::Alive => 0,
-            State::Suspect => 1,
+            State::Suspect => PeerCodec::SUSPECT,
             State::Down => 2,
         });
         put_whole(&out, buf)
@@ -102,7 +107,7 @@ impl Codec<Peer> for PeerCodec {
             let (peer, incarnation) = (Peer::decode(reader)?, reader.u16()?);
             let state = match reader.u8()? {
                 0 => State::Alive,
-                1 => State::Suspect,
+                PeerCodec::SUSPECT => State::Suspect,
                 2 => State::Down,
                 _ => return Err(Malformed("an unknown member state")),
             };
