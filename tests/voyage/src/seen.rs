@@ -85,17 +85,20 @@ pub(crate) struct Hits {
     pub(crate) total: u64,
     pub(crate) by_server: u64,
     pub(crate) records: u64,
+    /// Servers that counted some.
+    pub(crate) servers: u64,
 }
 
 /// Reads them.
 pub(crate) fn hits(place: &Place) -> Result<Hits> {
-    let mut hits = Hits { total: 0, by_server: 0, records: 0 };
+    let mut hits = Hits { total: 0, by_server: 0, records: 0, servers: 0 };
     for row in place.rows("select * from test.summary")? {
         let total = row.pointer("/bins/total").and_then(Value::as_u64).context("a summary without total")?;
         if row.get("key").and_then(Value::as_str) == Some("total_hits") {
             hits.total = total;
         } else {
             hits.by_server += total;
+            hits.servers += 1;
         }
     }
     hits.records = u64::try_from(place.rows("select * from test.hits")?.len())?;
