@@ -10,7 +10,7 @@ use crate::record::{Cell, Change, Record};
 use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 use shipload_value::msgpack::Reader;
-use shipload_value::{OwnedParticle, canonical};
+use shipload_value::{OwnedParticle, Particle, canonical};
 use std::sync::Arc;
 
 /// When a call happens.
@@ -196,7 +196,16 @@ fn failed(error: mlua::Error) -> CallError {
     CallError::Failed(crate::text::of_error(&error))
 }
 
-/// The node's part of an aggregation under way: values go in one after the other, results come out.
+/// Whose part of an aggregation it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// A node's: records go in, and all is done up to the first reduce, that one included.
+    Node,
+    /// A client's: what nodes gave goes in, and the first reduce is done again with all that follows it.
+    Client,
+}
+
+/// One part of an aggregation under way: values go in one after the other, results come out.
 #[derive(Debug)]
 pub struct StreamRun {
     push: Function,
@@ -209,7 +218,13 @@ impl Instance {
     ///
     /// # Errors
     /// When it fails or gives back no stream.
-    pub(crate) fn open(&mut self, function: &str, args: &[u8], now: Moment) -> Result<StreamRun, CallError> {
+    pub(crate) fn open(
+        &mut self,
+        function: &str,
+        args: &[u8],
+        side: Side,
+        now: Moment,
+    ) -> Result<StreamRun, CallError> {
         self.begin(now, None);
         let function = self.function(function)?;
         let mut values = self.arguments(args).map_err(failed)?;
@@ -218,8 +233,11 @@ impl Instance {
         let results = self.lua.create_table().map_err(failed)?;
         let into = results.clone();
         let emit = self.lua.create_function(move |_, value: Value| into.raw_push(value)).map_err(failed)?;
-        let (push, finish) =
-            self.api.pipeline.call::<(Function, Function)>((stream, emit)).map_err(failed)?;
+        let (push, finish) = self
+            .api
+            .pipeline
+            .call::<(Function, Function)>((stream, emit, side == Side::Client))
+            .map_err(failed)?;
         Ok(StreamRun { push, finish, results })
     }
 
@@ -236,6 +254,22 @@ impl Instance {
         let id = self.begin(now, Some(record));
         let record = self.api.wrap_record.call::<Value>((id, false)).map_err(failed)?;
         self.call(&run.push, MultiValue::from_iter([record])).map_err(CallError::Failed)?;
+        self.results(run)
+    }
+
+    /// Sends one value through, as [`Instance::push`] a record.
+    ///
+    /// # Errors
+    /// When a function of the stream fails; the stream is not to be used again.
+    pub(crate) fn push_value(
+        &mut self,
+        run: &StreamRun,
+        value: Particle<'_>,
+        now: Moment,
+    ) -> Result<Vec<Option<OwnedParticle>>, CallError> {
+        self.begin(now, None);
+        let value = convert::to_lua(&self.lua, &self.api, value).map_err(failed)?;
+        self.call(&run.push, MultiValue::from_iter([value])).map_err(CallError::Failed)?;
         self.results(run)
     }
 

@@ -6,10 +6,10 @@
 use crate::budget::{Clock, Limits};
 use crate::error::{CallError, LoadError};
 use crate::host::{Find, LogLine};
-use crate::instance::{Instance, Moment, Returned, StreamRun};
+use crate::instance::{Instance, Moment, Returned, Side, StreamRun};
 use crate::record::Record;
 use parking_lot::Mutex;
-use shipload_value::OwnedParticle;
+use shipload_value::{OwnedParticle, Particle};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -145,7 +145,33 @@ impl Lease {
     /// # Errors
     /// When it fails or gives back no stream.
     pub fn open(&mut self, function: &str, args: &[u8], now: Moment) -> Result<StreamRun, CallError> {
-        self.run(|instance| instance.open(function, args, now))
+        self.run(|instance| instance.open(function, args, Side::Node, now))
+    }
+
+    /// The same for the client's part.
+    ///
+    /// # Errors
+    /// When it fails or gives back no stream.
+    pub fn open_at_client(
+        &mut self,
+        function: &str,
+        args: &[u8],
+        now: Moment,
+    ) -> Result<StreamRun, CallError> {
+        self.run(|instance| instance.open(function, args, Side::Client, now))
+    }
+
+    /// Sends one value through the client's part of a stream; what comes out at its end is given back.
+    ///
+    /// # Errors
+    /// When a function of the stream fails; the stream is not to be used again.
+    pub fn push_value(
+        &mut self,
+        run: &StreamRun,
+        value: Particle<'_>,
+        now: Moment,
+    ) -> Result<Vec<Option<OwnedParticle>>, CallError> {
+        self.run(|instance| instance.push_value(run, value, now))
     }
 
     /// Sends one record through a stream; what comes out at its end is given back.

@@ -73,3 +73,26 @@ fn errors_end_the_stream() {
     assert!(run("return s : map(function() while true do end end)", 1).is_err());
     assert!(run("return s : map(v) : reduce(function() error('late') end)", 2).is_err());
 }
+
+/// What a client makes of the values that two nodes gave.
+fn at_client(body: &str) -> Result<Vec<OwnedParticle>, CallError> {
+    let source = format!("local function add(a, b) return a + b end function f(s, ...) {body} end");
+    let pool = Arc::new(LuaPool::default());
+    let mut lease = pool.take(&Arc::new(Modules(vec![("m", source)])), "m", limits()).unwrap();
+    let stream = lease.open_at_client("f", NO_ARGS, NOW)?;
+    let mut out = Vec::new();
+    for value in [10, 32] {
+        out.extend(lease.push_value(&stream, int(value).as_particle(), NOW)?);
+    }
+    out.extend(lease.finish(&stream, NOW)?);
+    Ok(out.into_iter().flatten().collect())
+}
+
+#[test]
+fn a_client_begins_with_the_first_reduce() {
+    assert_eq!(at_client("return s : map(error) : reduce(add)"), Ok(vec![int(42)]));
+    let more = "return s : filter(error) : reduce(add) : map(function(x) return x * 100 end)";
+    assert_eq!(at_client(more), Ok(vec![int(4200)]));
+    assert_eq!(at_client("return s : map(error)"), Ok(vec![int(10), int(32)]), "nothing is left to do");
+    assert!(at_client("return s : reduce(function() error('late') end)").is_err());
+}

@@ -220,3 +220,42 @@ fn info_shows_the_cluster_as_tables_json_and_raw() {
     assert_eq!(json[0]["namespaces"]["test"]["objects"], 0);
     assert_eq!(up.print("info", &["-v", "namespaces", "-v", "status"]), "test\nok\n");
 }
+
+#[test]
+fn streams_are_aggregated_over_the_nodes_and_here() {
+    use base64::Engine as _;
+    let up = Up::start(&[]);
+    let put = |file: &str, source: &str| {
+        let content = base64::engine::general_purpose::STANDARD.encode(source);
+        let length = content.len();
+        let command = format!("udf-put:filename={file};content={content};content-len={length};udf-type=LUA;");
+        up.print("info", &["-v", &command]);
+    };
+    put("helper.lua", "local m = {} function m.add(a, b) return a + b end return m");
+    put(
+        "m.lua",
+        "local helper = require('helper')
+        local function bin(name) return function(rec) return rec[name] end end
+        function total(s, name, factor)
+            return s : map(bin(name)) : reduce(helper.add) : map(function(sum) return sum * factor end)
+        end
+        function groups(s) return s : map(bin('n')) : groupby(function(n) return n % 2 end) end
+        function all(s) return s : map(bin('n')) end
+        function broken(s) return s : map(function() error('late') end) end",
+    );
+    for number in 1..=5 {
+        let insert = format!("insert into test.demo (pk, n) values ({number}, {number})");
+        up.print("aql", &["-c", &insert]);
+    }
+    assert_eq!(up.print("aql", &["-c", "aggregate m.total('n', 10) on test.demo"]), "150\n");
+    let some = "aggregate m.total('n', 10) on test.demo where n between 2 and 4";
+    assert_eq!(up.print("aql", &["--json", "-c", some]), "{\"result\":90}\n");
+    let groups = up.print("aql", &["--json", "-c", "aggregate m.groups() on test where n > 3"]);
+    assert_eq!(groups, "{\"result\":{\"0\":[4],\"1\":[5]}}\n");
+    let all = up.print("aql", &["-c", "aggregate m.all() on test.demo"]);
+    let mut all: Vec<&str> = all.lines().collect();
+    all.sort_unstable();
+    assert_eq!(all, ["1", "2", "3", "4", "5"]);
+    let refused = up.refuse("aql", &["-c", "aggregate m.broken() on test.demo"]);
+    assert!(refused.contains("m.lua:8: late"), "{refused}");
+}

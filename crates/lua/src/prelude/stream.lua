@@ -139,20 +139,30 @@ function makers.reduce(step, push, finish)
     end
 end
 
--- The node's part of a stream: a function that takes one value, and one that ends it. Results go to `emit`.
-function shared.pipeline(s, emit)
+-- Where the first reduce stands; none: behind the last step.
+local function first_reduce(steps)
+    for place = 1, #steps do
+        if steps[place].kind == "reduce" then
+            return place
+        end
+    end
+    return #steps + 1
+end
+
+-- One side's part of a stream: a function that takes one value, and one that ends it. Results go to `emit`. A node does
+-- all up to the first reduce, that one included; the client begins with it, over what the nodes gave.
+function shared.pipeline(s, emit, at_client)
     if shared.raw_type(s) ~= "table" or getmetatable(s) ~= stream then
         error("the function did not return a stream", 0)
     end
-    local steps, last = rawget(s, DATA), 0
-    for place = 1, #steps do
-        last = place
-        if steps[place].kind == "reduce" then
-            break
-        end
+    local steps = rawget(s, DATA)
+    local reduce = first_reduce(steps)
+    local first, last = 1, reduce < #steps and reduce or #steps
+    if at_client then
+        first, last = reduce, #steps
     end
     local push, finish = emit, function() end
-    for place = last, 1, -1 do
+    for place = last, first, -1 do
         push, finish = makers[steps[place].kind](steps[place], push, finish)
     end
     return push, finish

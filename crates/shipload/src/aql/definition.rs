@@ -1,4 +1,4 @@
-//! Reads `create index`, `drop index` and `execute`.
+//! Reads `create index`, `drop index`, `execute` and `aggregate`.
 
 use aerospike::{CollectionIndexType, IndexType};
 
@@ -45,6 +45,23 @@ pub(crate) fn drop(parser: &mut Parser<'_>) -> Result<Statement, SyntaxError> {
 
 /// `execute MODULE.FUNCTION(VALUE, ...) on NS[.SET] [where ...]`
 pub(crate) fn execute(parser: &mut Parser<'_>) -> Result<Statement, SyntaxError> {
+    Ok(Statement::Execute(call(parser)?))
+}
+
+/// The same for a stream; a single record is none.
+pub(crate) fn aggregate(parser: &mut Parser<'_>) -> Result<Statement, SyntaxError> {
+    let place = parser.peek().map(|token| token.place.clone()).unwrap_or_default();
+    let call = call(parser)?;
+    if matches!(call.condition, Condition::One(_)) {
+        return Err(SyntaxError::new(
+            "a stream is of many records; `execute` calls a function on one",
+            place,
+        ));
+    }
+    Ok(Statement::Aggregate(call))
+}
+
+fn call(parser: &mut Parser<'_>) -> Result<Execute, SyntaxError> {
     let module = parser.name("a module")?;
     parser.sign(".")?;
     let function = parser.name("a function")?;
@@ -68,5 +85,5 @@ pub(crate) fn execute(parser: &mut Parser<'_>) -> Result<Statement, SyntaxError>
     } else {
         Condition::All
     };
-    Ok(Statement::Execute(Execute { module, function, arguments, table, condition }))
+    Ok(Execute { module, function, arguments, table, condition })
 }

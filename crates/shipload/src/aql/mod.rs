@@ -4,6 +4,7 @@
 //! official Rust client, so what works here works for every application. Records stream: a table keeps one
 //! page in memory, JSON keeps one row.
 
+mod aggregate;
 mod define;
 mod definition;
 mod filter;

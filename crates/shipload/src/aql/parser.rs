@@ -140,7 +140,8 @@ impl<'a> Parser<'a> {
     }
 
     fn statement(&mut self) -> Result<Statement, SyntaxError> {
-        let wanted = "insert, select, delete, truncate, create, drop, execute, show, set, help or exit";
+        let wanted =
+            "insert, select, delete, truncate, create, drop, execute, aggregate, show, set, help or exit";
         let token = self.next(wanted)?;
         let TokenKind::Word(word) = &token.kind else { return Err(self.unexpected(wanted, token)) };
         match word.to_ascii_lowercase().as_str() {
@@ -151,6 +152,7 @@ impl<'a> Parser<'a> {
             "create" => definition::create(self),
             "drop" => definition::drop(self),
             "execute" => definition::execute(self),
+            "aggregate" => definition::aggregate(self),
             "show" => self.show(),
             "set" => self.setting(),
             "help" | "h" => Ok(Statement::Help),

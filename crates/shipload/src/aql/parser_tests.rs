@@ -208,7 +208,10 @@ fn indexes_and_functions_are_read() {
         table: table(),
         condition: Condition::All,
     };
-    assert_eq!(parse("execute m.f(1, 'x') on test.demo").unwrap(), Some(Statement::Execute(execute)));
+    assert_eq!(parse("execute m.f(1, 'x') on test.demo").unwrap(), Some(Statement::Execute(execute.clone())));
+    assert_eq!(parse("Aggregate m.f(1, 'x') on test.demo").unwrap(), Some(Statement::Aggregate(execute)));
+    assert!(parse("aggregate m.f() on test where a > 1").is_ok());
+    assert!(parse("aggregate m.f() on test.demo where pk = 1").is_err());
     assert!(parse("execute m.f() on test.demo where pk = 1").is_ok());
     assert!(parse("create index i on test.demo (a) number").is_err());
 }

@@ -12,6 +12,7 @@ use aerospike::{
 use anyhow::anyhow;
 use tokio::sync::mpsc;
 
+use super::aggregate;
 use super::define;
 use super::filter;
 use super::lexer::SyntaxError;
@@ -159,6 +160,9 @@ impl Session {
             }
             Statement::Execute(execute) => {
                 define::execute(&self.client, &self.write_policy(), &execute, self.options.json, out).await
+            }
+            Statement::Aggregate(call) => {
+                aggregate::run(&self.client, self.options.timeout_ms, &call, self.options.json, out).await
             }
             Statement::Show(what) => show::run(&self.client, what, self.options.json, out).await,
             Statement::Set(setting) => self.set(setting.as_ref(), out),
@@ -359,6 +363,7 @@ const HELP: &str = "\
   create [list | mapkeys | mapvalues] index NAME on NS.SET (BIN) numeric | string | blob | geo2dsphere
   drop index NS.SET NAME
   execute MODULE.FUNCTION(VALUE, ...) on NS.SET [where ...]
+  aggregate MODULE.FUNCTION(VALUE, ...) on NS[.SET] [where ...]
   show namespaces | sets | bins | indexes | nodes
   set                         the session's options
   set output table | json     rows as tables, or as JSON lines

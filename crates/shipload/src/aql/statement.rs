@@ -30,6 +30,7 @@ pub(crate) enum Statement {
         name: String,
     },
     Execute(Execute),
+    Aggregate(Execute),
     Show(Show),
     /// `set` with nothing behind it shows the options.
     Set(Option<Setting>),
@@ -47,7 +48,7 @@ pub(crate) struct Index {
     pub(crate) collection: CollectionIndexType,
 }
 
-/// `execute module.function(...) on ...`.
+/// `execute module.function(...) on ...`, `aggregate module.function(...) on ...`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Execute {
     pub(crate) module: String,

@@ -14,13 +14,13 @@ const FRAME_MAX: usize = 128 << 20;
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     socket: TcpStream,
     input: BufReader<TcpStream>,
 }
 
 impl Link {
-    pub(super) fn connect(address: SocketAddr) -> Result<Link> {
+    pub(crate) fn connect(address: SocketAddr) -> Result<Link> {
         let socket = TcpStream::connect_timeout(&address, PATIENCE)
             .with_context(|| format!("cannot connect to {address}"))?;
         socket.set_read_timeout(Some(PATIENCE))?;
@@ -30,12 +30,17 @@ impl Link {
         Ok(Link { socket, input })
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<()> {
+    /// From now on the node may be silent for so long; for ever with none.
+    pub(crate) fn set_patience(&self, patience: Option<Duration>) -> Result<()> {
+        Ok(self.socket.set_read_timeout(patience)?)
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.socket.write_all(bytes).context("the node takes no request")
     }
 
     /// The body of the next frame.
-    pub(super) fn frame(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn frame(&mut self) -> Result<Vec<u8>> {
         let mut head = [0; frame::HEADER_SIZE];
         self.input.read_exact(&mut head).context("the node does not answer")?;
         let [version, _, size @ ..] = head;
@@ -47,7 +52,7 @@ impl Link {
     }
 
     /// The answer to an info command.
-    pub(super) fn info(&mut self, command: &str) -> Result<String> {
+    pub(crate) fn info(&mut self, command: &str) -> Result<String> {
         let mut out = Vec::new();
         request::info(&mut out, &[command]);
         self.send(&out)?;

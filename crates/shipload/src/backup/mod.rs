@@ -8,7 +8,7 @@
 mod entry;
 mod filter;
 mod globals;
-mod link;
+pub(crate) mod link;
 mod output;
 mod restore;
 mod save;
