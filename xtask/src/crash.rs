@@ -130,7 +130,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if findings.is_empty() {
         std::fs::remove_dir_all(&root).context("cannot remove the folder")?;
     }
-    println!("crash: {} rounds, {} findings", args.rounds, findings.len());
+    let ran: u32 = modes.iter().map(|mode| mode.rounds).sum();
+    let each: Vec<String> = modes.iter().map(|mode| format!("{} {}", mode.name, mode.rounds)).collect();
+    println!("crash: {ran} rounds ({}), {} findings", each.join(", "), findings.len());
     Ok(findings.is_empty())
 }
 

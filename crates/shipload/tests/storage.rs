@@ -406,6 +406,8 @@ fn on_a_full_disk_writes_are_refused_reads_go_on_and_room_is_noticed() {
     let namespace = "test:storage-engine.filesize=64M:storage-engine.commit-to-device=true";
     let data = mount.0.join("data");
     let node = Node::start(&data, &["--namespace", namespace]);
+    // It goes on without one.
+    node.says("no commit journal");
     let mut kept = Vec::new();
     // The reply of a write that can't be kept is not sent; the connection closes instead.
     let fills = |key: u8| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| node.put(key, 200_000)));
@@ -435,6 +437,65 @@ fn on_a_full_disk_writes_are_refused_reads_go_on_and_room_is_noticed() {
     let node = Node::start(&data, &["--namespace", namespace]);
     assert!(kept.iter().all(|&key| node.get(key) == Some(200_000)), "and nothing is lost");
     assert_eq!(node.get(202), Some(10));
+}
+
+#[test]
+fn what_was_committed_is_in_the_journal_which_is_needed_after_a_crash_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let namespace = "test:storage-engine.filesize=8M:storage-engine.commit-to-device=true";
+    let namespace = format!("{namespace}:storage-engine.flush-max-ms=600000");
+    let flags = ["--namespace", namespace.as_str()];
+    let start = |data: &Path| {
+        let node = Node::start(data, &flags);
+        (0..50).for_each(|key| assert_eq!(node.put(key, 1000 + usize::from(key)), ResultCode::Ok));
+        node
+    };
+    let has_all = |node: &Node| (0..50).all(|key| node.get(key) == Some(1000 + usize::from(key)));
+    let refuses = |word: &str| {
+        let before = content(&data);
+        let text = refused(serve(&data, &flags));
+        assert!(text.contains(word), "{text}");
+        assert!(content(&data) == before, "something was changed");
+    };
+    let node = start(&data);
+    node.says("commit journal made");
+    drop(node);
+    // The machine died as well: of what was not synced in its place, nothing is there.
+    let records = fs::File::options().write(true).open(data.join("test.records")).unwrap();
+    records.write_all_at(&vec![0; 7 << 20], 1 << 20).unwrap();
+    let (journal, away) = (data.join("test.journal"), folder.path().join("away"));
+    fs::rename(&journal, &away).unwrap();
+    refuses("the commit journal with its last writes is not there");
+    let other = folder.path().join("other");
+    drop(start(&other));
+    fs::copy(other.join("test.journal"), &journal).unwrap();
+    refuses("is the commit journal of other devices");
+    fs::write(&journal, vec![0; 16 << 20]).unwrap();
+    refuses("is no commit journal of Shipload's, or is damaged");
+    fs::rename(&away, &journal).unwrap();
+    let node = Node::start(&data, &flags);
+    node.says("last commits put in their place");
+    assert!(has_all(&node));
+    node.stop();
+    // After that nobody needs it.
+    fs::remove_file(&journal).unwrap();
+    let node = Node::start(&data, &flags);
+    assert!(has_all(&node));
+    assert_eq!(node.put(77, 10), ResultCode::Ok);
+    drop(node);
+    // Lost for good: somebody has to say so.
+    fs::remove_file(&journal).unwrap();
+    refuses("the commit journal with its last writes is not there");
+    fs::write(data.join("test.journal.lost"), "").unwrap();
+    let node = Node::start(&data, &flags);
+    node.says("started without the journal");
+    assert!(has_all(&node));
+    node.stop();
+    assert!(!data.join("test.journal.lost").exists() && journal.exists());
+    // The records are gone, and the journal says that there were some.
+    fs::remove_file(data.join("test.records")).unwrap();
+    refuses("test.records: is not there, but");
 }
 
 #[test]
