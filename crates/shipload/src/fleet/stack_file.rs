@@ -27,6 +27,12 @@ pub(super) fn sizes(text: &str) -> BTreeMap<String, u64> {
             deploy = None;
         } else if word == "deploy:" {
             deploy = Some(indent);
+        } else if let Some(flow) = word.strip_prefix("deploy:") {
+            // All of it on one line, in braces.
+            let mut words = flow.split(['{', '}', ',']).map(str::trim);
+            if let Some(count) = words.find_map(|word| word.strip_prefix("replicas:")?.trim().parse().ok()) {
+                found.insert(service.clone(), count);
+            }
         } else if deploy.is_some_and(|outer| indent <= outer) {
             deploy = None;
         } else if let (Some(_), Some(count)) = (deploy, word.strip_prefix("replicas:"))
@@ -68,6 +74,8 @@ mod tests {
             "services:\n  a:\n    deploy:\n      placement:\n        max: 1\n      replicas: 4\n  b:\n    image: x\nvolumes:\n  c:\n",
         );
         assert_eq!(found, [("a".to_owned(), 4), ("b".to_owned(), 1)].into());
+        let found = sizes("services:\n  a:\n    deploy: {labels: {x: y}, replicas: 3}\n    image: x\n");
+        assert_eq!(found, [("a".to_owned(), 3)].into(), "on one line");
     }
 
     #[test]
