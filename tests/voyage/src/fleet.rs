@@ -56,7 +56,7 @@ impl Fleet {
         }
     }
 
-    /// Lets `shipload autoscale` follow a file of policies until it has said all of this; what it said.
+    /// Lets `shipload autoscale` follow a file of policies until it has said all of this (`$`: at the end of a line); what it said.
     fn follow(&self, file: &Path, wanted: &[&str]) -> Result<String> {
         let mut child = as_visitor(&self.program)
             .args(["autoscale", "--every-s", "1", "--engine", &self.host, "--policy"])
@@ -71,7 +71,10 @@ impl Fleet {
         while !missing.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = lines.recv_timeout(left) else { break };
-            missing.retain(|text| !line.contains(text));
+            missing.retain(|text| match text.strip_suffix('$') {
+                Some(end) => !line.ends_with(end),
+                None => !line.contains(text),
+            });
             said.push(line);
         }
         // As an operator ends it; a step that is under way is told before.
@@ -222,7 +225,7 @@ fn grows(engines: &Engines, fleet: &Fleet, balancer: SocketAddr, table: &mut Tab
         );
         std::fs::write(&file, text)?;
         let visitors = Visitors::start(2, balancer);
-        let said = fleet.follow(&file, &["prod_web: 4 -> 5: requests", "its labels do not"])?;
+        let said = fleet.follow(&file, &["prod_web: 4 -> 5: requests", "prod_web: 4 -> 5$", "its labels do not"])?;
         let told = visitors.stop()?;
         if !said.contains("prod_web: 4 -> 5: requests") || !said.contains("its labels do not") || told.failed > 0 {
             bail!("{said}; {} of {} visits failed {:?}", told.failed, told.counted + told.failed, told.errors);
@@ -308,7 +311,8 @@ fn bad_input(engines: &Engines, fleet: &Fleet, table: &mut Table) -> Result<()> 
         fleet.refused("scale nothing=3", "there is no service 'nothing'")?;
         fleet.refused("status --tls-ca /no/ca --tls-cert /no/cert --tls-key /no/key", "is no file")?;
         let file = std::env::temp_dir().join(format!("voyage-{}.yaml", std::process::id()));
-        let text = "version: \"3.8\"\nservices:\n  db:\n    image: shipload:dev\n    frobnicate: yes\n";
+        let text = "version: \"3.8\"\nservices:\n  db:\n    image: shipload:dev\n    frobnicate: yes\n    \
+                    deploy: {replicas: 3}\n";
         std::fs::write(&file, text)?;
         let said = fleet.refused(&format!("deploy prod --file {}", file.display()), "frobnicate");
         std::fs::remove_file(&file)?;
