@@ -34,7 +34,7 @@ impl World {
         let (pair, direction) = ends(from, to);
         let lives = self.lives(pair);
         let stuck = self.network.cut_fabric.contains(&(from, to));
-        let delay_us = self.draw.between(self.network.delay_us);
+        let delay_us = self.draw.between(self.network.delay_us) + self.network.slower_us(from, to);
         let now_us = self.now_us;
         let link = self.network.links.entry(pair).or_default();
         match link.state {

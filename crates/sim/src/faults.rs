@@ -51,7 +51,7 @@ impl World {
         let nodes: Vec<NodeId> = self.hosts.keys().copied().collect();
         let Some(node) = self.draw.pick(&nodes) else { return };
         let other = self.draw.pick(&nodes).filter(|other| *other != node);
-        match self.draw.below(15) {
+        match self.draw.below(16) {
             0..=2 => self.fault_crash(node),
             3 => self.fault_join(),
             4 => self.fault_leave(node),
@@ -63,6 +63,7 @@ impl World {
             10 => self.fault_weather(),
             11 => self.fault_recluster(),
             13 => self.fault_copies(),
+            14 => self.fault_slow_way(node, other),
             12 => {
                 self.figures.fault("all mended");
                 self.mend();
@@ -73,6 +74,14 @@ impl World {
                 self.network.delay_us = (1_000, 1_000 * self.draw.between((5, 60)));
             }
         }
+    }
+
+    /// One node's messages to another one take long, and may do so for good.
+    fn fault_slow_way(&mut self, node: NodeId, other: Option<NodeId>) {
+        let Some(other) = other else { return };
+        self.figures.fault("slow one way");
+        let slower_us = 1_000 * self.draw.between((5, 40));
+        self.network.slow_fabric.insert((node, other), slower_us);
     }
 
     fn fault_crash(&mut self, node: NodeId) {

@@ -114,6 +114,15 @@ fn peace(world: &mut World) -> u64 {
             host.node.set_quiesced(now, false);
         });
     }
+    if world.draw.chance(500) {
+        world.network.slow_fabric.clear();
+    }
+    if world.draw.chance(500) {
+        // What is written last is not written again: nothing heals it.
+        let pause_ms = world.draw.between((0, 2_000));
+        world.run_ms(pause_ms);
+        world.clients_rest = true;
+    }
     let took_ms = world.settle(REST_MS);
     if let Some(copies) = world.coming_copies.take().filter(|_| world.violations.is_empty()) {
         world.settings.host.copies = copies;

@@ -68,6 +68,8 @@ pub struct Network {
     pub cut_datagrams: BTreeSet<(NodeId, NodeId)>,
     /// Directions in which no fabric message gets through.
     pub cut_fabric: BTreeSet<(NodeId, NodeId)>,
+    /// Directions in which fabric messages take so much longer, microseconds. No fault: it may stay so.
+    pub slow_fabric: BTreeMap<(NodeId, NodeId), u64>,
     /// A link that has been stuck for so long breaks, microseconds.
     pub stall_us: u64,
     /// Bytes of all datagrams that were sent.
@@ -86,6 +88,12 @@ impl Network {
         self.delay_us = (100, 1000);
         self.cut_datagrams.clear();
         self.cut_fabric.clear();
+    }
+
+    /// How much longer a fabric message takes in this direction, microseconds.
+    #[must_use]
+    pub fn slower_us(&self, from: NodeId, to: NodeId) -> u64 {
+        self.slow_fabric.get(&(from, to)).copied().unwrap_or(0)
     }
 
     /// Whether anything is cut.
