@@ -71,13 +71,33 @@ async fn namespace_names(client: &Client) -> Result<BTreeSet<String>, Failure> {
 
 /// The counters of a set that are added up over the nodes: our word, the node's words.
 const SET_COUNTERS: &[(&str, &[&str])] = &[
-    ("objects", &["objects"]),
+    ("copies", &["objects"]),
     ("tombstones", &["tombstones"]),
     ("data_used_bytes", &["data_used_bytes", "memory_data_bytes"]),
 ];
 
+/// Sets with their records: each is counted by all nodes that hold a copy, so copies are divided by how many there are of each.
+/// While copies are made or removed that is near the truth only.
 async fn sets(client: &Client) -> Result<Vec<Cells>, Failure> {
-    Ok(sum_sets(&ask_all(client, "sets").await?))
+    let mut rows = sum_sets(&ask_all(client, "sets").await?);
+    let mut factors = BTreeMap::new();
+    for namespace in namespace_names(client).await? {
+        let answers = ask_all(client, &format!("namespace/{namespace}")).await?;
+        factors.insert(namespace, replication_factor(&answers));
+    }
+    for row in &mut rows {
+        let factor = row.first().and_then(|(_, name)| factors.get(name.as_str()?)).copied().unwrap_or(1);
+        let copies = row.get(2).and_then(|(_, copies)| copies.as_u64()).unwrap_or(0);
+        row.insert(2, ("records", copies.div_ceil(factor).into()));
+    }
+    Ok(rows)
+}
+
+/// How many copies of each record there are to be, as most nodes see it; at least 1.
+fn replication_factor(answers: &[String]) -> u64 {
+    let pairs = answers.iter().flat_map(|answer| answer.split(';')).filter_map(|pair| pair.split_once('='));
+    let factors = pairs.filter(|(name, _)| *name == "effective_replication_factor");
+    factors.filter_map(|(_, value)| value.parse().ok()).max().unwrap_or(1).max(1)
 }
 
 /// Adds up the answers of several nodes, set by set.
@@ -224,8 +244,16 @@ mod tests {
         let rows = sum_sets(&answers);
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0][1], ("set", "a".into()));
-        assert_eq!(rows[0][2], ("objects", 5.into()));
+        assert_eq!(rows[0][2], ("copies", 5.into()));
         assert_eq!(rows[0][4], ("data_used_bytes", 150.into()));
+    }
+
+    #[test]
+    fn the_replication_factor_is_what_nodes_say() {
+        let answers = ["objects=1;effective_replication_factor=2;ns=x".to_owned(), String::new()];
+        assert_eq!(replication_factor(&answers), 2);
+        assert_eq!(replication_factor(&["effective_replication_factor=0".to_owned()]), 1);
+        assert_eq!(replication_factor(&[]), 1);
     }
 
     #[test]
