@@ -2,7 +2,8 @@
 //!
 //! The tables of the protocol are data, in `compat/tables.txt`. Each row must be met by a recorded case of a real
 //! server (`tests/golden`), or name a test of ours, or say why nothing needs to cover it; a row with none of these
-//! fails, and so does one that names a test that is not there, or excuses what is covered.
+//! fails, and so does one that names a test that is not there, or excuses what is covered. Beside its test a row may have a
+//! case of our own (`tests/golden/own`): the same form, with our answers.
 
 mod expression;
 mod recorded;
@@ -25,11 +26,16 @@ pub(crate) struct Args {
     /// Also name what is covered by tests only, and what nothing needs to cover
     #[arg(long)]
     all: bool,
+    /// Also name for each row the files of recorded cases that hold it, and how often
+    #[arg(long)]
+    areas: bool,
 }
 
 /// How a row is covered.
 enum Found<'a> {
     Recorded,
+    /// By a test, and by a case of our own.
+    Own(&'a str),
     Tested(&'a str),
     Outside(&'a str),
     Missing(String),
@@ -40,19 +46,30 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let root = workspace::root();
     let sections = table::read(include_str!("compat/tables.txt")).map_err(|text| anyhow!(text))?;
     let seen = recorded::look(&root.join("tests/golden"))?;
-    println!("{:<20}{:>8}{:>10}{:>8}{:>9}{:>9}", "", "all", "recorded", "tested", "outside", "missing");
-    let (mut sums, mut notes) = ([0; 5], String::new());
+    let own = recorded::look(&root.join("tests/golden/own"))?;
+    let heads = ["all", "recorded", "own", "tested", "outside", "missing"];
+    println!("{:<20}{}", "", heads.map(|head| format!("{head:>9}")).concat());
+    let (mut sums, mut notes) = ([0; 6], String::new());
     for section in &sections {
-        let mut numbers = [section.rows.len(), 0, 0, 0, 0];
+        let mut numbers = [section.rows.len(), 0, 0, 0, 0, 0];
         for row in &section.rows {
-            let found = find(section, row, &seen, &root);
+            let mut found = find(section, row, &seen, &root);
+            if let (Found::Tested(test), Ok(number)) = (&found, row.key.parse())
+                && own.holds(&section.name, number)
+            {
+                found = Found::Own(test);
+            }
             let place = match &found {
                 Found::Recorded => 1,
-                Found::Tested(_) => 2,
-                Found::Outside(_) => 3,
-                Found::Missing(_) => 4,
+                Found::Own(_) => 2,
+                Found::Tested(_) => 3,
+                Found::Outside(_) => 4,
+                Found::Missing(_) => 5,
             };
             numbers[place] += 1;
+            if args.areas {
+                areas(&mut notes, section, row, [&seen, &own]);
+            }
             note(&mut notes, section, row, &found, args.all);
         }
         line(&section.name, numbers);
@@ -60,20 +77,33 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     line("all", sums);
     print!("{notes}");
-    Ok(sums[4] == 0)
+    Ok(sums[5] == 0)
 }
 
-fn line(name: &str, [all, recorded, tested, outside, missing]: [usize; 5]) {
-    println!("{name:<20}{all:>8}{recorded:>10}{tested:>8}{outside:>9}{missing:>9}");
+fn line(name: &str, numbers: [usize; 6]) {
+    println!("{name:<20}{}", numbers.map(|number| format!("{number:>9}")).concat());
+}
+
+/// Names the files of cases that hold a row.
+fn areas(notes: &mut String, section: &Section, row: &Row, all: [&Seen; 2]) {
+    let Ok(number) = row.key.parse() else { return };
+    for (seen, folder) in all.into_iter().zip(["", "own/"]) {
+        let Some(areas) = seen.areas(&section.name, number) else { continue };
+        let areas: Vec<String> =
+            areas.iter().map(|(area, count)| format!("{folder}{area} {count}")).collect();
+        // Writing into a String cannot fail.
+        let _ = writeln!(notes, "in: {} {} ({}): {}", section.name, row.name, row.key, areas.join(", "));
+    }
 }
 
 fn note(notes: &mut String, section: &Section, row: &Row, found: &Found<'_>, all: bool) {
     let what = format!("{} {} ({})", section.name, row.name, row.key);
     let _ = match found {
         Found::Missing(why) => writeln!(notes, "missing: {what}{why}"),
+        Found::Own(test) if all => writeln!(notes, "own: {what}: {test}"),
         Found::Tested(test) if all => writeln!(notes, "tested: {what}: {test}"),
         Found::Outside(why) if all => writeln!(notes, "outside: {what}: {why}"),
-        Found::Recorded | Found::Tested(_) | Found::Outside(_) => Ok(()),
+        Found::Recorded | Found::Own(_) | Found::Tested(_) | Found::Outside(_) => Ok(()),
     };
 }
 

@@ -1,6 +1,6 @@
 //! What the recorded cases hold: operations and the operations inside them, fields, types, result codes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -18,20 +18,28 @@ const PATH: i64 = 0xfe;
 /// A context step's create flags.
 const CREATE: i64 = 0xc0;
 
-/// Numbers that were seen, by table.
+/// Numbers that were seen, by table, each with the files and how often they hold it.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    numbers: BTreeMap<&'static str, BTreeSet<i64>>,
+    numbers: BTreeMap<&'static str, BTreeMap<i64, BTreeMap<String, u64>>>,
+    /// The file that is looked at.
+    area: String,
 }
 
 impl Seen {
     /// Whether this number of this table was seen.
     pub(super) fn holds(&self, table: &str, number: i64) -> bool {
-        self.numbers.get(table).is_some_and(|numbers| numbers.contains(&number))
+        self.areas(table, number).is_some()
+    }
+
+    /// The files that hold a number of a table, each with how often.
+    pub(super) fn areas(&self, table: &str, number: i64) -> Option<&BTreeMap<String, u64>> {
+        self.numbers.get(table)?.get(&number)
     }
 
     pub(super) fn note(&mut self, table: &'static str, number: i64) {
-        self.numbers.entry(table).or_default().insert(number);
+        let areas = self.numbers.entry(table).or_default().entry(number).or_default();
+        *areas.entry(self.area.clone()).or_default() += 1;
     }
 }
 
@@ -45,6 +53,8 @@ pub(super) fn look(folder: &Path) -> Result<Seen> {
         if path.extension().is_none_or(|extension| extension != "gz") {
             continue;
         }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        seen.area = name.trim_end_matches(".jsonl.gz").to_owned();
         for case in corpus::load(&path).map_err(|text| anyhow!(text))? {
             for step in case.steps {
                 let mut succeeded = false;
