@@ -32,13 +32,16 @@ pub enum Canary {
     LostRemove,
     /// Syncs say that all is well and keep nothing.
     LyingDisk,
+    /// Starts leave out what is in the commit journal.
+    NoReplay,
 }
 
-/// Those that no life has found yet: the next write of the same record heals what this one breaks.
+/// Those that no life finds: after each hand-over the owners compare their copies once more, which mends what this one breaks
+/// before the world is at rest.
 pub const UNFOUND: [(Canary, &str); 1] = [(Canary::NoAfter, "no-after")];
 
 /// All that must be found, with their names.
-pub const ALL: [(Canary, &str); 12] = [
+pub const ALL: [(Canary, &str); 13] = [
     (Canary::EarlyAnswer, "early-answer"),
     (Canary::LostPut, "lost-put"),
     (Canary::TornPut, "torn-put"),
@@ -51,6 +54,7 @@ pub const ALL: [(Canary, &str); 12] = [
     (Canary::BlindCopies, "blind-copies"),
     (Canary::LostRemove, "lost-remove"),
     (Canary::LyingDisk, "lying-disk"),
+    (Canary::NoReplay, "no-replay"),
 ];
 
 impl Canary {

@@ -1,14 +1,18 @@
 //! A disk that outlives its process: what was synced is there after a crash, of the rest any part, sectors torn.
 
+use crate::canary::Canary;
 use crate::draw::Draw;
 use parking_lot::Mutex;
-use shipload_store::{Disk, DiskError};
+use shipload_store::{Disk, DiskError, JournalGiven};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The unit in which an unsynced write may reach the disk or not.
 const SECTOR: usize = 512;
 /// Room for the open blocks of all stripes three times over.
 const BYTES: usize = 4 << 20;
+/// Room for many commits of small records.
+const JOURNAL_BYTES: usize = 256 << 10;
 
 #[derive(Debug)]
 struct State {
@@ -25,10 +29,9 @@ struct State {
 pub struct SimDisk(Arc<Mutex<State>>);
 
 impl SimDisk {
-    /// An empty one. `lies`: its syncs keep nothing.
-    #[must_use]
-    pub fn new(lies: bool) -> SimDisk {
-        SimDisk::with(vec![0; BYTES], lies)
+    /// An empty one of so many bytes. `lies`: its syncs keep nothing.
+    fn new(bytes: usize, lies: bool) -> SimDisk {
+        SimDisk::with(vec![0; bytes], lies)
     }
 
     fn with(bytes: Vec<u8>, lies: bool) -> SimDisk {
@@ -74,7 +77,7 @@ impl Disk for SimDisk {
     }
 
     fn size(&self) -> u64 {
-        BYTES as u64
+        self.0.lock().current.len() as u64
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
@@ -118,6 +121,45 @@ impl Disk for SimDisk {
 pub struct Shelf {
     /// The disk.
     pub disk: SimDisk,
+    /// The commit journal, of a node that commits each write before it is answered.
+    pub journal: Option<SimDisk>,
+    /// Starts leave out what is in the journal: a planted bug.
+    pub forgets: bool,
     /// What it had written down of its cluster.
     pub kept: Option<Vec<u8>>,
+    /// What the process held that used it last, when that committed everything: images by record.
+    pub promised: BTreeMap<usize, Option<Vec<u8>>>,
+}
+
+impl Shelf {
+    /// An empty one.
+    #[must_use]
+    pub fn new(commits: bool, canary: Option<Canary>) -> Shelf {
+        let lies = canary == Some(Canary::LyingDisk);
+        Shelf {
+            disk: SimDisk::new(BYTES, lies),
+            journal: commits.then(|| SimDisk::new(JOURNAL_BYTES, lies)),
+            forgets: canary == Some(Canary::NoReplay),
+            kept: None,
+            promised: BTreeMap::new(),
+        }
+    }
+
+    /// What becomes of it when its machine dies.
+    pub fn crash(&mut self, draw: &mut Draw) {
+        self.disk = self.disk.after_crash(draw);
+        if let Some(journal) = &mut self.journal {
+            *journal = journal.after_crash(draw);
+        }
+    }
+
+    /// The journal as a start is given it.
+    #[must_use]
+    pub fn given(&self) -> JournalGiven {
+        match &self.journal {
+            None => JournalGiven::None,
+            Some(_) if self.forgets => JournalGiven::Lost,
+            Some(journal) => JournalGiven::Disk(Box::new(journal.clone())),
+        }
+    }
 }

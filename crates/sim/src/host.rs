@@ -1,5 +1,6 @@
 //! One process: a whole node with its clocks and addresses. A crash drops it with everything that it held.
 
+use crate::client::digest;
 use crate::clock::Clock;
 use crate::disk::Shelf;
 use shipload_cluster::metadata::Entry;
@@ -15,6 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Name of the one namespace.
 pub const NAMESPACE: &str = "test";
+
+/// A node that commits flushes at each so many-th look at its own work.
+const FLUSH_EVERY: u64 = 8;
 
 /// How the nodes of a life are set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,9 @@ pub struct Host {
     pub upkeep_at_us: u64,
     /// What it found on its disk.
     found: Option<(Inventory, BTreeMap<String, Entry>)>,
+    /// Everything is committed before anybody hears of it.
+    pub commits: bool,
+    upkeeps: u64,
     racks: u64,
     kept_generation: u64,
     woken: Arc<AtomicBool>,
@@ -73,6 +80,8 @@ impl Host {
         let policy = if settings.latest_wins { "last-update-time" } else { "generation" };
         namespace.keys.put(NamespaceKey::ConflictResolutionPolicy, policy)?;
         namespace.keys.put(NamespaceKey::NsupPeriod, "1")?;
+        let commits = settings.disks && commits(id);
+        namespace.keys.put(NamespaceKey::CommitToDevice, &commits.to_string())?;
         let node = Node::new(config, Identity { node_id: id.0, cluster_key: 1 })?;
         let woken = Arc::new(AtomicBool::new(false));
         let flags = [Arc::clone(&woken), Arc::clone(&woken)];
@@ -92,6 +101,8 @@ impl Host {
             leaving: false,
             upkeep_at_us: 0,
             found: None,
+            commits,
+            upkeeps: 0,
             racks: settings.racks.max(1),
             kept_generation: u64::MAX,
             woken,
@@ -116,14 +127,20 @@ impl Host {
         let owner = Owner { namespace: NAMESPACE.to_owned(), cluster: String::new() };
         let disks = || -> Vec<Box<dyn Disk>> { vec![Box::new(shelf.disk.clone())] };
         let text = |error: VolumeError| error.to_string();
-        let volume = match Volume::open(disks(), &owner, random) {
+        let volume = match Volume::open_journaled(disks(), &owner, random, None, shelf.given()) {
             Ok(volume) => volume,
-            Err(_) if shelf.kept.is_none() => {
+            Err(_) if shelf.kept.is_none() && shelf.promised.is_empty() => {
                 Volume::format(&disks(), [7; 16], &owner).map_err(text)?;
-                Volume::open(disks(), &owner, random).map_err(text)?
+                let volume = Volume::open(disks(), &owner, random).map_err(text)?;
+                let formatted = shelf.journal.as_ref().map(|journal| volume.format_journal(journal));
+                formatted.transpose().map_err(|error| error.to_string())?;
+                volume
             }
             Err(error) => return Err(error.to_string()),
         };
+        if let Some(journal) = shelf.journal.as_ref().filter(|_| !volume.has_journal()) {
+            volume.use_journal(Box::new(journal.clone())).map_err(text)?;
+        }
         let namespace = self.namespace();
         namespace.attach(Arc::new(volume)).map_err(text)?;
         let mut report = LoadReport::default();
@@ -150,10 +167,28 @@ impl Host {
     /// # Errors
     /// When the disk fails.
     pub fn flush(&mut self) -> Result<Option<Vec<u8>>, String> {
-        self.namespace().flush().map_err(|error| error.to_string())?;
+        self.upkeeps += 1;
+        // What is committed goes to its place now and then only.
+        if !self.commits || self.upkeeps.is_multiple_of(FLUSH_EVERY) {
+            self.namespace().flush().map_err(|error| error.to_string())?;
+        }
         let generation = self.node.keep_generation();
         let moved = std::mem::replace(&mut self.kept_generation, generation) != generation;
         Ok(moved.then(|| self.node.keep(false).encode()))
+    }
+
+    /// What it holds of so many records.
+    #[must_use]
+    pub fn images(&self, records: usize) -> BTreeMap<usize, Option<Vec<u8>>> {
+        let image = |record| self.node.held_image(self.namespace(), &digest(record));
+        (0..records).map(|record| (record, image(record))).collect()
+    }
+
+    /// A record that it does not hold as it was.
+    #[must_use]
+    pub fn misses(&self, promised: &BTreeMap<usize, Option<Vec<u8>>>) -> Option<usize> {
+        let held = self.images(promised.len());
+        promised.iter().find(|(record, image)| held.get(record) != Some(image)).map(|(record, _)| *record)
     }
 
     /// The one namespace.
@@ -169,6 +204,12 @@ impl Host {
     pub fn take_woken(&self) -> bool {
         self.woken.swap(false, Ordering::Relaxed)
     }
+}
+
+/// Whether a node with a disk commits each write before it is answered: one of two.
+#[must_use]
+pub fn commits(id: NodeId) -> bool {
+    id.0.is_multiple_of(2)
 }
 
 /// The heartbeat address of a process.

@@ -3,11 +3,11 @@
 use crate::canary::Canary;
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::disk::{Shelf, SimDisk};
+use crate::disk::Shelf;
 use crate::draw::Draw;
 use crate::event::Event;
 use crate::figures::Figures;
-use crate::host::{Host, HostSettings, address};
+use crate::host::{Host, HostSettings, address, commits};
 use crate::ledger::Ledger;
 use crate::network::{LinkState, Network};
 use crate::registers::{REGISTERS, Register};
@@ -161,11 +161,14 @@ impl World {
         };
         let random = self.draw.number();
         if self.settings.host.disks {
-            let lies = self.settings.canary == Some(Canary::LyingDisk);
-            let shelf =
-                self.shelves.entry(id).or_insert_with(|| Shelf { disk: SimDisk::new(lies), kept: None });
+            let canary = self.settings.canary;
+            let shelf = self.shelves.entry(id).or_insert_with(|| Shelf::new(commits(id), canary));
             if let Err(why) = host.attach(shelf, random) {
                 return self.violate(&format!("{id} can't start from its disk: {why}"));
+            }
+            let promised = std::mem::take(&mut shelf.promised);
+            if let Some(record) = host.misses(&promised) {
+                return self.violate(&format!("{id} has not come back with record {record} as it was"));
             }
         }
         let (now, mut out) = (host.clock.now(self.now_us), Outgoing::default());
@@ -181,9 +184,11 @@ impl World {
     pub fn crash(&mut self, id: NodeId, noticed: bool) {
         self.say(|| format!("crash {id}"));
         self.note(&[1, id.0]);
-        self.hosts.remove(&id);
+        let host = self.hosts.remove(&id);
         if let Some(shelf) = self.shelves.get_mut(&id) {
-            shelf.disk = shelf.disk.after_crash(&mut self.draw);
+            let host = host.filter(|host| host.commits);
+            shelf.promised = host.map_or_else(BTreeMap::new, |host| host.images(self.settings.records));
+            shelf.crash(&mut self.draw);
         }
         let peers: Vec<NodeId> = self.hosts.keys().copied().collect();
         for peer in peers {
@@ -201,6 +206,11 @@ impl World {
         act(host, now, &mut out);
         if self.settings.check_every > 0 && self.figures.events.is_multiple_of(self.settings.check_every) {
             host.node.assert_invariants();
+        }
+        if host.commits
+            && let Err(why) = host.node.commit()
+        {
+            self.violate(&format!("{id} can't commit: {why}"));
         }
         self.flush(id, out);
     }
