@@ -31,7 +31,7 @@ fn eventually_of_size(servers: &[&Running], size: usize) {
 }
 
 /// Three servers that are one cluster.
-fn three() -> [Running; 3] {
+pub(crate) fn three() -> [Running; 3] {
     let first = server_with(config(), Tuning::default());
     let (second, third) = (joined_to(&first), joined_to(&first));
     eventually_of_size(&[&first, &second, &third], 3);

@@ -1,6 +1,9 @@
-//! Functions in Lua that take long, on a server with one service thread.
+//! Functions in Lua that take long.
+
+#![allow(clippy::panic, reason = "tests may fail loudly")]
 
 use crate::client::{Client, config, digest, get, put, server_with};
+use crate::cluster::three;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use shipload_node::config::{ModLuaKey, ServiceKey};
@@ -113,19 +116,16 @@ fn the_next_request_of_the_connection_waits_for_the_function() {
     assert_eq!((client.result(), client.result()), (ResultCode::Udf, ResultCode::Ok));
 }
 
-/// A batch: some rows of a function without end, and rows of one that ends at once.
-#[test]
-fn rows_of_long_functions_are_answered_with_the_others() {
-    let (server, stop) = server();
-    let mut batch = 6_u32.to_be_bytes().to_vec();
+/// A batch with a row of each of these functions, on the records of their places.
+fn batch(functions: &[&str]) -> Vec<u8> {
+    let mut batch = u32::try_from(functions.len()).expect("few").to_be_bytes().to_vec();
     batch.push(4);
-    for index in 0..6_u32 {
+    for (index, function) in (0_u32..).zip(functions) {
         let name = digest(u64::from(index));
         batch.extend_from_slice(&index.to_be_bytes());
         batch.extend_from_slice(&name);
         // Info bits follow; no generation, no TTL.
         batch.extend_from_slice(&[2, 0, info2::WRITE, 0]);
-        let function = if index % 2 == 0 { "spin" } else { "one" };
         let all = fields(&name, function);
         let fields: Vec<_> = all.iter().filter(|(id, _)| *id != field::DIGEST).collect();
         batch.extend_from_slice(&u16::try_from(fields.len()).expect("few").to_be_bytes());
@@ -137,20 +137,81 @@ fn rows_of_long_functions_are_answered_with_the_others() {
     let mut bytes = Vec::new();
     let header = Header { info1: info1::BATCH_INDEX | info1::READ, ..Header::default() };
     request::message(&mut bytes, &header, &[(field::BATCH, &batch)], &[]);
-    let (mut client, mut other) = (Client::to(&server), Client::to(&server));
-    client.send(&bytes);
-    other.send(&call(7, "one"));
-    assert_eq!(other.result(), ResultCode::Ok);
-    assert!(is_silent(&mut client), "three of its rows are running or wait to");
-    drop(stop);
+    bytes
+}
+
+/// The codes of a batch's rows.
+fn codes(client: &mut Client, rows: usize) -> Vec<Option<ResultCode>> {
     let (_, body) = client.frame();
-    let mut codes = vec![None; 6];
+    let mut codes = vec![None; rows];
     for message in shipload_wire::response::messages(&body) {
         let message = message.expect("well formed");
         if !message.is_last() {
             codes[message.header.transaction_ttl as usize] = message.result();
         }
     }
+    codes
+}
+
+#[test]
+fn rows_of_long_functions_are_answered_with_the_others() {
+    let (server, stop) = server();
+    let (mut client, mut other) = (Client::to(&server), Client::to(&server));
+    client.send(&batch(&["spin", "one", "spin", "one", "spin", "one"]));
+    other.send(&call(7, "one"));
+    assert_eq!(other.result(), ResultCode::Ok);
+    assert!(is_silent(&mut client), "three of its rows are running or wait to");
+    drop(stop);
     let long = |index: usize| if index.is_multiple_of(2) { ResultCode::Udf } else { ResultCode::Ok };
-    assert_eq!(codes, (0..6).map(|index| Some(long(index))).collect::<Vec<_>>());
+    assert_eq!(codes(&mut client, 6), (0..6).map(|index| Some(long(index))).collect::<Vec<_>>());
+}
+
+/// The integer in bin n.
+fn count(client: &mut Client, number: u64) -> Option<i64> {
+    client.send(&get(number));
+    let (_, body) = client.frame();
+    let answer = shipload_wire::Response::decode(&body).expect("well formed");
+    let value = answer.ops.clone().find(|op| op.name == b"n")?.value;
+    value.try_into().ok().map(i64::from_be_bytes)
+}
+
+/// Long functions on the same records through all nodes at once, alone and in batches: each that succeeded counts once.
+#[test]
+fn long_functions_count_once_whatever_node_they_are_called_through() {
+    const KEYS: u64 = 4;
+    let servers = three();
+    let content = STANDARD.encode(
+        "function count(rec)
+            for _ = 1, 150000 do end
+            rec.n = (rec.n or 0) + 1
+            if aerospike:exists(rec) then return aerospike:update(rec) end
+            return aerospike:create(rec)
+        end",
+    );
+    let length = content.len();
+    let put = format!("udf-put:filename=m.lua;content={content};content-len={length};udf-type=LUA;");
+    assert_eq!(Client::to(&servers[0]).info(&put), "ok");
+    let mut clients = servers.each_ref().map(Client::to);
+    let mut done = [0; KEYS as usize];
+    let mut note = |key: usize, code: Option<ResultCode>| match code {
+        Some(ResultCode::Ok) => done[key] += 1,
+        // Others were quicker, each time.
+        Some(ResultCode::KeyBusy) => {}
+        other => panic!("a function was answered with {other:?}"),
+    };
+    for round in 0..8_u64 {
+        let key = round % KEYS;
+        for client in &mut clients[..2] {
+            client.send(&call(key, "count"));
+        }
+        clients[2].send(&batch(&["count"; KEYS as usize]));
+        for client in &mut clients[..2] {
+            note(usize::try_from(key).expect("small"), Some(client.result()));
+        }
+        codes(&mut clients[2], KEYS as usize).into_iter().enumerate().for_each(|(key, code)| note(key, code));
+    }
+    for client in &mut clients {
+        let counted: Vec<_> = (0..KEYS).map(|key| count(client, key)).collect();
+        assert_eq!(counted, done.map(Some));
+    }
 }
