@@ -178,7 +178,7 @@ fn count(client: &mut Client, number: u64) -> Option<i64> {
 /// Long functions on the same records through all nodes at once, alone and in batches: each that succeeded counts once.
 #[test]
 fn long_functions_count_once_whatever_node_they_are_called_through() {
-    const KEYS: u64 = 4;
+    const KEYS: usize = 4;
     let servers = three();
     let content = STANDARD.encode(
         "function count(rec)
@@ -192,26 +192,26 @@ fn long_functions_count_once_whatever_node_they_are_called_through() {
     let put = format!("udf-put:filename=m.lua;content={content};content-len={length};udf-type=LUA;");
     assert_eq!(Client::to(&servers[0]).info(&put), "ok");
     let mut clients = servers.each_ref().map(Client::to);
-    let mut done = [0; KEYS as usize];
+    let mut done = [0; KEYS];
     let mut note = |key: usize, code: Option<ResultCode>| match code {
         Some(ResultCode::Ok) => done[key] += 1,
         // Others were quicker, each time.
         Some(ResultCode::KeyBusy) => {}
         other => panic!("a function was answered with {other:?}"),
     };
-    for round in 0..8_u64 {
+    for round in 0..8 {
         let key = round % KEYS;
         for client in &mut clients[..2] {
-            client.send(&call(key, "count"));
+            client.send(&call(key as u64, "count"));
         }
-        clients[2].send(&batch(&["count"; KEYS as usize]));
+        clients[2].send(&batch(&["count"; KEYS]));
         for client in &mut clients[..2] {
-            note(usize::try_from(key).expect("small"), Some(client.result()));
+            note(key, Some(client.result()));
         }
-        codes(&mut clients[2], KEYS as usize).into_iter().enumerate().for_each(|(key, code)| note(key, code));
+        codes(&mut clients[2], KEYS).into_iter().enumerate().for_each(|(key, code)| note(key, code));
     }
     for client in &mut clients {
-        let counted: Vec<_> = (0..KEYS).map(|key| count(client, key)).collect();
+        let counted: Vec<_> = (0..KEYS).map(|key| count(client, key as u64)).collect();
         assert_eq!(counted, done.map(Some));
     }
 }
