@@ -300,6 +300,11 @@ impl Instance {
         Ok(particles)
     }
 
+    /// Instructions that the last call took, about.
+    pub(crate) fn instructions(&self) -> u64 {
+        self.budget.used()
+    }
+
     /// Takes what was logged since the last time.
     pub(crate) fn take_log(&self) -> Vec<LogLine> {
         std::mem::take(&mut self.session.lock().log)

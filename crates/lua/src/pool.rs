@@ -195,6 +195,12 @@ impl Lease {
         self.run(|instance| instance.finish(run, now))
     }
 
+    /// Instructions that the last call took, about.
+    #[must_use]
+    pub fn instructions(&self) -> u64 {
+        self.instance.as_ref().map_or(0, Instance::instructions)
+    }
+
     /// Takes what the stream's functions logged.
     #[must_use]
     pub fn take_log(&self) -> Vec<LogLine> {

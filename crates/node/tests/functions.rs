@@ -345,6 +345,29 @@ fn a_broken_aggregation_says_why() {
     assert_eq!(engine.statistic("pi_query_aggr_error"), 2);
 }
 
+/// Others get their turn after each record whose function takes as long as all of a slice may.
+#[test]
+fn an_aggregation_of_long_functions_is_cut_into_slices() {
+    let mut engine = engine();
+    let slow = "function slow(s) return s : map(function(r) for _ = 1, 1000000 do end return r.a end) end";
+    assert_eq!(register(&mut engine, "m.lua", slow), "ok");
+    (0..5).for_each(|key| drop(engine.put_integer(key, "a", key)));
+    let read = Header { info1: info1::READ, ..Header::default() };
+    let (mut out, executed) = engine.execute(&query(1, "slow", NONE, read, 9));
+    let shipload_node::Executed::Query(mut job) = executed else { unreachable!("a query is stepped") };
+    let mut slices = Vec::new();
+    loop {
+        let before = out.len();
+        let more = engine.step(&mut job, &mut out);
+        slices.push(messages(&out[before..]).len());
+        if more.is_none() {
+            break;
+        }
+    }
+    assert_eq!(slices.iter().sum::<usize>(), 6, "five values and the end");
+    assert!(slices.iter().all(|messages| *messages <= 1), "{slices:?}");
+}
+
 #[test]
 fn a_dropped_aggregation_is_over() {
     let mut engine = engine();

@@ -24,6 +24,7 @@ use shipload_wire::Request;
 use shipload_wire::bits::op;
 use shipload_wire::code::ResultCode;
 use shipload_wire::reply::{self, ReplyHeader};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -33,6 +34,8 @@ const LOCK_RECORDS: usize = 128;
 const LOCK_BYTES: usize = 1 << 20;
 /// Records and partitions that are looked at before other connections get their turn.
 const SLICE_LOOKS: usize = 2048;
+/// Instructions of functions after which other connections get their turn: a few milliseconds.
+const SLICE_INSTRUCTIONS: u64 = 1_000_000;
 /// What opening a partition counts for among the looks.
 const PARTITION_LOOKS: usize = 8;
 
@@ -57,6 +60,8 @@ pub(crate) struct Aggregate {
     pace: Pace,
     job: Arc<Job>,
     stream: Option<(Lease, StreamRun)>,
+    /// Copies that are not through the stream yet.
+    copies: VecDeque<Record>,
     seen_mono_ns: u64,
     done: bool,
 }
@@ -85,6 +90,7 @@ impl Aggregate {
             seen_mono_ns: job.spec.started_mono_ns,
             job,
             stream: None,
+            copies: VecDeque::new(),
             done: false,
         }
     }
@@ -140,21 +146,23 @@ impl Aggregate {
             None => self.open(node, now)?,
         };
         let namespace = &node.namespaces()[self.namespace];
-        let mut looks = 0;
-        let mut records = Vec::new();
+        let (mut looks, mut instructions) = (0, 0_u64);
         let outcome = loop {
-            if looks >= SLICE_LOOKS || out.len() >= limit {
+            while instructions < SLICE_INSTRUCTIONS
+                && let Some(record) = self.copies.pop_front()
+            {
+                let results = lease.push(&stream, record, moment(now)).map_err(failed)?;
+                results.iter().for_each(|value| message(out, SUCCESS, value.as_ref()));
+                instructions = instructions.saturating_add(lease.instructions());
+            }
+            if looks >= SLICE_LOOKS || out.len() >= limit || instructions >= SLICE_INSTRUCTIONS {
                 break Some(Step::More);
             }
             let Some(reading) = self.walk.present() else { break None };
             looks += PARTITION_LOOKS + LOCK_RECORDS / 8;
-            let wait = self.collect(worker, namespace, &reading, now, &mut records)?;
-            looks += records.len();
-            for record in records.drain(..) {
-                let results = lease.push(&stream, record, moment(now)).map_err(failed)?;
-                results.iter().for_each(|value| message(out, SUCCESS, value.as_ref()));
-            }
-            if let Some(until) = wait {
+            let wait = self.collect(worker, namespace, &reading, now)?;
+            looks += self.copies.len();
+            if let Some(until) = wait.filter(|_| self.copies.is_empty()) {
                 break Some(Step::WaitUntilMono(until));
             }
         };
@@ -192,7 +200,6 @@ impl Aggregate {
         namespace: &Namespace,
         reading: &Reading,
         now: Now,
-        records: &mut Vec<Record>,
     ) -> Result<Option<u64>, Failure> {
         let stripe = namespace.stripe_at(reading.stripe());
         if !reading.is_there() {
@@ -215,7 +222,7 @@ impl Aggregate {
                     return Ok(Some(until));
                 }
                 bytes += record.size();
-                self.take(worker, namespace, record, now, records);
+                self.take(worker, namespace, record, now);
             }
             self.walk.passed(&met);
         }
@@ -225,14 +232,7 @@ impl Aggregate {
     }
 
     /// Copies one record if the filter lets it through.
-    fn take(
-        &mut self,
-        worker: &mut Worker,
-        namespace: &Namespace,
-        record: &RecordRef<'_>,
-        now: Now,
-        records: &mut Vec<Record>,
-    ) {
+    fn take(&mut self, worker: &mut Worker, namespace: &Namespace, record: &RecordRef<'_>, now: Now) {
         self.pace.count();
         let set = worker.set_name(namespace, record.meta().set).to_vec();
         let passed = self.filter.as_ref().is_none_or(|filter| {
@@ -245,7 +245,7 @@ impl Aggregate {
         let throttled = u64::from(self.pace.is_limited());
         self.job.recs_throttled.fetch_add(throttled, Ordering::Relaxed);
         if passed {
-            records.push(lua_record(namespace, record, &set, now));
+            self.copies.push_back(lua_record(namespace, record, &set, now));
         }
     }
 
