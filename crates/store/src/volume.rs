@@ -6,7 +6,7 @@
 //! ```text
 //! device    | header | kept A | kept B | slot 0 | slot 1 | ...      a slot holds a block; a long block takes several
 //! flush     stripes' new bytes -> slots -> sync -> slots of blocks freed meanwhile are wiped -> free
-//! commit    stripes' new bytes -> journal -> sync -> slots; with a journal, and until the next flush only
+//! commit    stripes' new bytes -> journal -> sync; where there is one, and good until the next flush
 //! ```
 //!
 //! Byte by byte: `docs/format/device.md`. Refuses to know what is in a block.
@@ -33,6 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use cipher::Key;
+pub(crate) use commit::COMMIT_BYTES_MAX;
 pub use commit::JournalGiven;
 pub use device_header::{DEVICE_HEADER_SIZE, DEVICE_MAGIC, DEVICE_VERSION, DeviceHeader, DeviceHeaderError};
 pub use error::{Fault, JournalError, VolumeError};

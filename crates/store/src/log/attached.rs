@@ -9,7 +9,7 @@ use super::{BlockLog, Held, Room};
 use crate::block::Header;
 use crate::error::StoreError;
 use crate::index::Location;
-use crate::volume::{Batch, Place, Trouble, Volume};
+use crate::volume::{Batch, COMMIT_BYTES_MAX, Place, Trouble, Volume};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -104,6 +104,25 @@ impl BlockLog {
             batch.retire(&mut attached.retired);
         }
         more
+    }
+
+    /// Copies what was written since the last call, and not handed on by [`BlockLog::take_new_bytes`] meanwhile, for the commit
+    /// journal. It has still to be handed on. `true` when the batch is full before that.
+    pub(crate) fn copy_new_bytes(&mut self, batch: &mut Batch) -> bool {
+        let Some(attached) = &self.attached else { return false };
+        let align = attached.volume.align();
+        for &(number, sequence) in &attached.unwritten {
+            if batch.len() > COMMIT_BYTES_MAX {
+                return true;
+            }
+            let held = self.blocks.get_mut(number as usize).and_then(Option::as_mut);
+            let Some(held) = held.filter(|held| held.sequence() == sequence) else { continue };
+            let place = held.place();
+            if let Some((at, bytes)) = held.commit_new(align) {
+                batch.add(place, at, bytes, align);
+            }
+        }
+        false
     }
 
     /// Gives the memory of blocks back that are wholly on the volume, when there are more than may stay.

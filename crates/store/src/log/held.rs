@@ -25,6 +25,8 @@ pub(crate) struct Held {
     place: Place,
     /// Bytes that were handed on to be written to a volume, and must not change any more; 0 in memory.
     taken_bytes: usize,
+    /// Bytes that were handed on to the commit journal; fewer than `taken_bytes` when others took them first.
+    committed_bytes: usize,
     condition: Condition,
 }
 
@@ -56,6 +58,7 @@ impl Held {
             newest_ms: 0,
             place: header.place,
             taken_bytes: 0,
+            committed_bytes: 0,
             condition: Condition::Whole,
         }
     }
@@ -74,6 +77,7 @@ impl Held {
             newest_ms: 0,
             place: header.place,
             taken_bytes: used_bytes,
+            committed_bytes: 0,
             condition: Condition::Whole,
         }
     }
@@ -85,7 +89,23 @@ impl Held {
     /// Whether bytes at this offset may still change.
     #[inline]
     pub(crate) fn may_change(&self, offset: u32) -> bool {
-        offset as usize >= self.taken_bytes
+        offset as usize >= self.fixed_bytes()
+    }
+
+    /// Bytes that must not change any more: they are on their way to a volume or to its journal.
+    #[inline]
+    fn fixed_bytes(&self) -> usize {
+        self.taken_bytes.max(self.committed_bytes)
+    }
+
+    /// The bytes that neither [`Held::take_new`] nor this has handed on, as there.
+    pub(crate) fn commit_new(&mut self, align: usize) -> Option<(usize, &[u8])> {
+        let from = self.fixed_bytes() / align * align;
+        if self.used_bytes == HEADER_SIZE || self.fixed_bytes() == self.used_bytes {
+            return None;
+        }
+        self.committed_bytes = self.used_bytes;
+        self.memory.get(from..self.used_bytes).map(|bytes| (from, bytes))
     }
 
     /// The bytes that were written since the last call, with their offset, which is a multiple of `align`: those before
@@ -267,6 +287,7 @@ impl Held {
             newest_ms,
             place,
             taken_bytes: used as usize,
+            committed_bytes: 0,
             condition: Condition::Whole,
         })
     }

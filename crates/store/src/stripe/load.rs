@@ -117,6 +117,11 @@ impl Stripe {
         self.log.take_new_bytes(batch)
     }
 
+    /// Copies them for the commit journal; whether there are more than fit in the batch.
+    pub(crate) fn copy_new_bytes(&mut self, batch: &mut Batch) -> bool {
+        self.log.copy_new_bytes(batch)
+    }
+
     fn load_record(&mut self, found: &Found, location: Location) {
         let key = Key::of(&found.digest);
         let partition = found.digest.partition();

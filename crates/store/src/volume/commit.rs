@@ -1,4 +1,4 @@
-//! Commits: what must be on stable storage now goes to the journal first, and to its place without a sync.
+//! Commits: what must be on stable storage now goes to the journal first, and to its place with the next flush.
 //!
 //! Guarantees: those of [`Volume::flush`], for whoever calls [`Volume::commit`]. A slot is given back only by a flush,
 //! which first puts everything in its place, syncs it, and ends the journal's epoch: so what a start replays never
@@ -13,7 +13,7 @@ use std::mem;
 use std::sync::atomic::Ordering;
 
 /// A larger commit is written to its places at once: writing it twice would take longer than the way there.
-const COMMIT_BYTES_MAX: usize = 1 << 20;
+pub(crate) const COMMIT_BYTES_MAX: usize = 1 << 20;
 
 /// What is known of the commit journal when devices are opened.
 #[derive(Debug)]
@@ -39,36 +39,34 @@ impl Volume {
     ) -> Result<Flushed, Fault> {
         let mut state = lock(&self.flush);
         // What an earlier attempt has left is neither in the journal nor in its place.
-        if state.journal.is_none() || self.is_faulty() || state.left.needs_preparing() {
+        if state.journal.is_none() || self.is_faulty() || state.left.needs_preparing() || state.adrift {
             return self.flush_all(&mut state, with, prepare);
         }
-        let closed = self.closed_bytes.load(Ordering::Relaxed);
+        state.adrift = true;
+        let mut batch = mem::take(&mut state.commit);
+        batch.clear();
         let (mut number, mut more) = (0, false);
         while number < STRIPE_COUNT && !more {
-            let mut batch = mem::take(&mut state.left);
-            with(number, &mut |stripe| more = stripe.take_new_bytes(&mut batch));
-            more |= batch.len() > COMMIT_BYTES_MAX;
-            state.left = batch;
+            with(number, &mut |stripe| more = stripe.copy_new_bytes(&mut batch));
             number += 1;
         }
-        if state.left.needs_preparing() {
-            prepare()?;
-        }
-        if more || !self.add_to_journal(&mut state)? {
+        state.commit = batch;
+        if more {
             return self.flush_all(&mut state, with, prepare);
         }
-        let mut flushed = Flushed::default();
-        self.write(&mut state, &mut flushed)?;
-        self.closed_bytes.fetch_sub(closed, Ordering::Relaxed);
-        Ok(flushed)
+        if state.commit.len() > 0 {
+            prepare()?;
+            if !self.add_to_journal(&mut state)? {
+                return self.flush_all(&mut state, with, prepare);
+            }
+        }
+        state.adrift = false;
+        Ok(Flushed { bytes: state.commit.len() as u64, freed_blocks: 0 })
     }
 
-    /// Whether what is left of the batch is on stable storage in the journal now.
+    /// Whether the commit is on stable storage in the journal now.
     fn add_to_journal(&self, state: &mut State) -> Result<bool, Fault> {
-        let State { journal: Some(journal), left, .. } = state else { return Ok(false) };
-        if left.len() == 0 {
-            return Ok(true);
-        }
+        let State { journal: Some(journal), commit, .. } = state else { return Ok(false) };
         if journal.is_idle() {
             match journal.begin(self.salt) {
                 Ok(()) => {}
@@ -78,7 +76,7 @@ impl Volume {
             self.note_journal(Some(self.salt))?;
             journal.open_up();
         }
-        let appended = journal.append(left, self.cipher.as_ref());
+        let appended = journal.append(commit, self.cipher.as_ref());
         let Some(length) = appended.map_err(|error| self.fail(journal.disk(), "write", &error))? else {
             return Ok(false);
         };

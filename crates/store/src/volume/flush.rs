@@ -52,6 +52,14 @@ impl Batch {
         !self.writes.is_empty() || !self.retired.is_empty()
     }
 
+    pub(super) fn clear(&mut self) {
+        if self.bytes.capacity() > BUFFER_KEPT {
+            *self = Batch::default();
+        }
+        self.bytes.clear();
+        self.writes.clear();
+    }
+
     /// What is to be written: places, where in their blocks, and bytes.
     pub(super) fn writes(&self) -> impl Iterator<Item = (Place, usize, &[u8])> {
         let mut rest = self.bytes.as_slice();
@@ -77,6 +85,10 @@ pub(super) struct State {
     retired: Vec<(Place, u32)>,
     /// Devices written to since their last sync.
     unsynced: Vec<bool>,
+    /// The commit that is under way.
+    pub(super) commit: Batch,
+    /// What was copied for a commit is not in the journal, perhaps: only a flush makes it safe.
+    pub(super) adrift: bool,
     /// Where commits go; none: to their places.
     pub(super) journal: Option<Journal>,
 }
@@ -84,7 +96,14 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(devices: usize) -> State {
         let unsynced = vec![false; devices];
-        State { left: Batch::default(), retired: Vec::new(), unsynced, journal: None }
+        State {
+            left: Batch::default(),
+            retired: Vec::new(),
+            unsynced,
+            commit: Batch::default(),
+            adrift: false,
+            journal: None,
+        }
     }
 }
 
@@ -166,6 +185,7 @@ impl Volume {
         self.sync(state)?;
         // Before a slot is given back: what the journal holds would be put over what comes there.
         self.reset_journal(state)?;
+        state.adrift = false;
         self.recovered_room();
         self.closed_bytes.fetch_sub(closed, Ordering::Relaxed);
         self.free(state, &mut flushed)?;
@@ -174,7 +194,7 @@ impl Volume {
     }
 
     /// Writes what is left of a batch.
-    pub(super) fn write(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
+    fn write(&self, state: &mut State, flushed: &mut Flushed) -> Result<(), Fault> {
         let (mut done, mut from) = (0, 0);
         let mut fault = None;
         let mut encrypted = Vec::new();
