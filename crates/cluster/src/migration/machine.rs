@@ -151,6 +151,12 @@ impl Migration {
         self.versions.get(&partition)
     }
 
+    /// Whether this node shall hold the partition in the view that holds.
+    #[must_use]
+    pub fn owns(&self, partition: PartitionId) -> bool {
+        self.duties.get(&partition).is_some_and(|duty| duty.owners.contains(&self.me))
+    }
+
     /// What this node holds.
     pub fn versions(&self) -> impl Iterator<Item = (PartitionId, &Version)> {
         self.versions.iter().map(|(&partition, version)| (partition, version))

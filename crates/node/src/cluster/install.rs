@@ -26,8 +26,10 @@ impl Node {
             }
             let Some(map) = map::assign(committed, &namespace.name) else { continue };
             let duties = map::duties(committed, &namespace.name, &map);
-            namespace.holdings.note_gathers(self.id(), &duties);
+            // In this order: a copy that was full in the view before is not, from the first moment on, whatever is known of
+            // it in this one.
             namespace.holdings.install(map);
+            namespace.holdings.note_gathers(self.id(), &duties);
             let mut effects = Effects::new();
             if let Some(migration) = namespace.migration.lock().as_mut() {
                 let settings = self.migration_settings(namespace);
