@@ -2,10 +2,12 @@
 
 mod band;
 
-use band::{Band, Conditions};
+use band::host::{Record, Store};
+use band::{Band, Conditions, NAMESPACE};
+use shipload_cluster::fabric::{At, Item, Message};
 use shipload_cluster::identity::NodeId;
-use shipload_cluster::replication;
-use shipload_value::PartitionId;
+use shipload_cluster::replication::{self, Effects, Posting, Replication};
+use shipload_value::{Digest, PartitionId};
 use std::collections::BTreeMap;
 
 fn pair(seed: u64, conditions: Conditions) -> Band {
@@ -144,4 +146,38 @@ fn a_reign_lasts_as_long_as_its_master_stays_one() {
     for partition in handed {
         assert_ne!(second[partition], fourth[partition], "{partition:?} was elsewhere meanwhile");
     }
+}
+
+/// A partition is handed over within a view, and the new master's write overtakes one of the master before on its way to a third
+/// holder: there it waits.
+#[test]
+fn what_two_masters_wrote_is_applied_in_their_order() {
+    let (before, after) = (NodeId(1), NodeId(2));
+    let mut streams = Replication::new(NodeId(3), NAMESPACE, replication::Settings::default());
+    let (mut store, mut effects) = (Store::default(), Effects::new());
+    let digest = Digest([5; 20]);
+    let partition = digest.partition();
+    let posting = Posting {
+        partition,
+        leading: false,
+        listeners: Vec::new(),
+        sources: vec![before, after],
+        gathering: false,
+        keeps: None,
+    };
+    streams.on_view(0, 1, vec![posting], &mut effects);
+    let at = At { namespace: NAMESPACE, partition, view: 1 };
+    let record =
+        |generation: u16| Record { last_update_ms: 100 + u64::from(generation), generation, value: vec![7] };
+    let put = |generation| Item::Put { digest, image: record(generation).image().into(), migrated: false };
+    let mut arrive = |from, seq, item, store: &mut Store| {
+        streams.on_message(0, from, Message::Replica { at, seq, item }, store, &mut Effects::new());
+    };
+    arrive(after, 1, Item::After { node: before, seq: 2 }, &mut store);
+    arrive(after, 2, put(3), &mut store);
+    assert_eq!(store.get(&digest), None, "it came before what it replaces");
+    arrive(before, 1, put(1), &mut store);
+    assert_eq!(store.get(&digest), Some(&record(1)));
+    arrive(before, 2, put(2), &mut store);
+    assert_eq!(store.get(&digest), Some(&record(3)), "now it was its turn");
 }

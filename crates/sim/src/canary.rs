@@ -37,7 +37,7 @@ pub enum Canary {
 }
 
 /// Those that no life finds: after each hand-over the owners compare their copies once more, which mends what this one breaks
-/// before the world is at rest.
+/// before the world is at rest. Room `cluster` has a test of it: `what_two_masters_wrote_is_applied_in_their_order`.
 pub const UNFOUND: [(Canary, &str); 1] = [(Canary::NoAfter, "no-after")];
 
 /// All that must be found, with their names.

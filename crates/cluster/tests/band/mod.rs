@@ -13,7 +13,7 @@
 )]
 
 mod check;
-mod host;
+pub mod host;
 mod rng;
 mod views;
 
