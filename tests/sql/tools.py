@@ -306,9 +306,16 @@ def shell_at_a_terminal():
     os.write(terminal, b"as answer;\r")
     until(b"| answer |")
     until(b"| 42     |")
+    # Whoever types before the editor has asked where its cursor is may type into its question.
+    until(b"sql")
     os.write(terminal, b"\\timing\r")
+    until(b"timing")
+    until(b"sql")
+    until(b"\x1b[?25h")
     os.write(terminal, b"select 1;\r")
     until(b" ms")
+    until(b"sql")
+    until(b"\x1b[?25h")
     os.write(terminal, b"select * from information_schema.tab\t")
     # What is typed already is marked in the menu.
     until(b"les")
