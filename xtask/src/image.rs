@@ -74,21 +74,20 @@ fn prepare(full: bool) -> Result<PathBuf> {
 
 /// Builds the static program, with SQL if wanted, when it is not new.
 pub(crate) fn program(full: bool) -> Result<PathBuf> {
+    let profile = if full { "full" } else { "release" };
     let features: &[&str] = if full { &["--features", "sql"] } else { &[] };
     let status = Command::new(workspace::cargo())
-        .args(["rustc", "--release", "--locked", "--package", "shipload", "--bin", "shipload"])
+        .args(["rustc", "--profile", profile, "--locked", "--package", "shipload", "--bin", "shipload"])
         .args(features)
         // What follows is for the program itself, not for what it is made of.
         .args(["--", "-C", "target-feature=+crt-static"])
-        // The engine's panics end a statement, not the node.
-        .envs(full.then_some(("CARGO_PROFILE_RELEASE_PANIC", "unwind")))
         .current_dir(workspace::root())
         .status()
         .context("cannot run cargo")?;
     if !status.success() {
         bail!("the static program can't be built");
     }
-    let program = workspace::target_dir().join("release/shipload");
+    let program = workspace::target_dir().join(profile).join("shipload");
     is_static(&program)?;
     Ok(program)
 }

@@ -96,6 +96,12 @@ fn client_text(error: &aerospike::Error) -> String {
     }
 }
 
+/// How long a session waits for a cluster whose nodes answer but have not agreed yet who has which partition.
+const FORMING: Duration = Duration::from_secs(10);
+
+/// What the client says of such a cluster.
+const NO_MAP: &str = "partition table never formed";
+
 /// A connected session.
 pub(crate) struct Session {
     client: Arc<Client>,
@@ -109,14 +115,23 @@ impl Session {
         let address = seed::join(&host, port);
         let hosts = vec![aerospike::Host::new(&host, port)];
         let policy = ClientPolicy { timeout: 2_000, ..ClientPolicy::default() };
-        let client = Client::new(&policy, &hosts).await.map_err(|error| {
-            // The client tells one line for each host; the last one has the reason.
-            let error = error.to_string();
-            let reason = error.lines().last().unwrap_or_default().trim();
-            anyhow!(
-                "no node answers at {address}; `shipload up` starts one, `-h` and `-p` name another: {reason}"
-            )
-        })?;
+        let until = Instant::now() + FORMING;
+        let client = loop {
+            match Client::new(&policy, &hosts).await {
+                Ok(client) => break client,
+                // Nodes that answer but have no map yet are still finding each other.
+                Err(error) if error.to_string().contains(NO_MAP) && Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => {
+                    // The client tells one line for each host; the last one has the reason.
+                    let error = error.to_string();
+                    let reason = error.lines().last().unwrap_or_default().trim();
+                    let hint = "`shipload up` starts one, `-h` and `-p` name another";
+                    return Err(anyhow!("no node answers at {address}; {hint}: {reason}"));
+                }
+            }
+        };
         Ok(Self { client: Arc::new(client), options })
     }
 

@@ -92,8 +92,8 @@ fn start(args: &Args) -> Result<Vec<Running>> {
     Ok(nodes)
 }
 
-/// Waits until all nodes are one cluster and every partition has its copies.
-fn wait_for_cluster(nodes: &[Running]) {
+/// Waits until all nodes are one cluster and every partition has its copies: `false` when they are not in time.
+fn wait_for_cluster(nodes: &[Running]) -> bool {
     let until = Instant::now() + TOGETHER;
     let together = || {
         nodes.iter().all(|running| {
@@ -103,13 +103,17 @@ fn wait_for_cluster(nodes: &[Running]) {
             status.members.len() == nodes.len() && status.integrity && settled
         })
     };
-    while !together() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(5));
+    loop {
+        match (together(), Instant::now() < until) {
+            (true, _) => return true,
+            (false, true) => std::thread::sleep(Duration::from_millis(5)),
+            (false, false) => return false,
+        }
     }
 }
 
-/// How long `up` waits for its nodes to find each other before it says what there is.
-const TOGETHER: Duration = Duration::from_secs(5);
+/// How long `up` waits for its nodes to find each other before it says that they have not.
+const TOGETHER: Duration = Duration::from_secs(30);
 
 /// Starts the nodes, tells what can be done with them, and waits for Ctrl-C.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -117,7 +121,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // The page's port opens first, so that a port in use is told before anything runs.
     let listener = if args.demo { Some(runtime.block_on(listen(args.demo_port))?) } else { None };
     let nodes = start(args)?;
-    wait_for_cluster(&nodes);
+    if !wait_for_cluster(&nodes) {
+        let seconds = TOGETHER.as_secs();
+        eprintln!("The nodes are not one cluster with all its copies after {seconds} s; `shipload info` shows each one's view.");
+    }
     let code = runtime.block_on(serve(&nodes, listener, args.data.as_deref()))?;
     // The order matters: first the page and its client go, then the nodes that they talk to.
     runtime.shutdown_timeout(Duration::from_millis(200));
