@@ -6,7 +6,9 @@
 
 use crate::aerospike::{Introducer, Settings as AerospikeSettings};
 use crate::engine::{Engine, EngineError};
-use crate::haproxy::{Balancer, ProcessError, Runtime, RuntimeError, Settings, frame_of, render};
+use crate::haproxy::{
+    Balancer, Certificates, ProcessError, Runtime, RuntimeError, Settings, frame_of, render,
+};
 use crate::info;
 use crate::route::{Action, Container, Desired, Owners, Planner, desire};
 use std::collections::BTreeSet;
@@ -57,6 +59,7 @@ pub struct Watcher {
     introducer: Option<Introducer>,
     planner: Planner,
     owners: Owners,
+    certificates: Certificates,
     told: BTreeSet<String>,
     began: Instant,
     /// How often the load balancer loaded its file.
@@ -83,6 +86,7 @@ impl Watcher {
             introducer,
             planner,
             owners,
+            certificates: Certificates::default(),
             told: BTreeSet::new(),
             began: Instant::now(),
             loads: 0,
@@ -125,7 +129,8 @@ impl Watcher {
         let now_ms = self.now_ms();
         let Some(front) = &self.front else { return Ok(false) };
         let desired = desire(containers, &front.networks, &mut self.owners);
-        let file = render(&front.settings, &desired);
+        let (usable, refused) = self.certificates.look(&front.balancer, &desired);
+        let file = render(&front.settings, &desired, &usable);
         let runtime = Runtime::at(Path::new(&front.settings.socket));
         let running = front.balancer.running().is_some();
         let proxy = if running { runtime.proxy().await? } else { crate::route::Proxy::new() };
@@ -146,7 +151,7 @@ impl Watcher {
             );
             // The new process needs a moment before it answers at its socket.
             tokio::time::sleep(SOON).await;
-            self.tell_all(&desired);
+            self.tell_all(&desired, refused);
             return Ok(true);
         }
         for action in &actions {
@@ -158,7 +163,7 @@ impl Watcher {
         if changed {
             front.balancer.write(&file)?;
         }
-        self.tell_all(&desired);
+        self.tell_all(&desired, refused);
         Ok(!actions.is_empty())
     }
 
@@ -189,7 +194,10 @@ impl Watcher {
         !calls.is_empty()
     }
 
-    fn tell_all(&mut self, desired: &Desired) {
+    fn tell_all(&mut self, desired: &Desired, refused: Vec<String>) {
+        for text in refused {
+            self.tell(text, true);
+        }
         for skipped in &desired.skipped {
             self.tell(format!("{} is passed over: {}", skipped.container, skipped.why), true);
         }

@@ -31,6 +31,25 @@ impl Certificates {
         Ok(Certificates { folder: folder.to_owned() })
     }
 
+    /// A new certificate with its key for a web site, by an authority of its own: `site/site.pem` and `site/ca.pem`.
+    pub(crate) fn renew_site(&self, host: &str) -> Result<()> {
+        let (new, site) = (self.folder.join("new"), self.folder.join("site"));
+        sign(&authority("site")?, &new, host, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let both = fs::read_to_string(new.join("cert.pem"))? + &fs::read_to_string(new.join("key.pem"))?;
+        fs::write(new.join("site.pem"), both)?;
+        fs::create_dir_all(&site)?;
+        // Nobody ever reads half of it.
+        for name in ["ca.pem", "site.pem"] {
+            fs::rename(new.join(name), site.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// The folder that all are in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder of `engine`, `client`, `stranger` or `misled`.
     pub(crate) fn of(&self, whom: &str) -> String {
         self.folder.join(whom).display().to_string()

@@ -1,12 +1,13 @@
 //! `shipload watch` against labelled containers of several applications, and against nodes that can't find each other.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::docker::Docker;
-use crate::engines::{Engine, Engines, TLS_PORT};
+use crate::engines::{Engine, Engines, TLS_PORT, as_visitor};
 use crate::load::{Visitors, once_as};
 use crate::production::pages_up;
 use crate::seen::{one_cluster, places};
@@ -23,15 +24,17 @@ pub(crate) fn run(engines: &mut Engines, table: &mut Table) -> Result<()> {
     let socket = engines.get(0)?.socket();
     let balancer: SocketAddr = format!("{}:8081", engines.get(0)?.address()).parse()?;
     docker.line("network create shop")?;
+    let certificates = engines.get(0)?.certificates.folder().display().to_string();
     let watcher = format!(
-        "run -d --name watcher --restart always --network shop -p 8081:80 -v {socket}:/var/run/docker.sock \
-         shipload-watch:dev --folder /run/shipload --bind *:80 --network shop"
+        "run -d --name watcher --restart always --network shop -p 8081:80 -p 8443:443 -v {socket}:/var/run/docker.sock \
+         -v {certificates}:/certs:ro shipload-watch:dev --folder /run/shipload --bind *:80 --network shop"
     );
     docker.line(&watcher)?;
     docker.line("run -d --name shopdb --restart always --network shop shipload:dev")?;
     several(&docker, balancer, table)?;
     moves(&docker, balancer, table)?;
     changes(&docker, balancer, table)?;
+    certified(engines.get(0)?, balancer, table)?;
     introduce(engines, table)?;
     restart(engines, balancer, table)?;
     with_tls(engines.get(0)?, balancer, table)?;
@@ -186,6 +189,58 @@ fn changes(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<(
         }
         Ok(((), found))
     })
+}
+
+/// A certificate that is not there, one that comes, and one in its place.
+fn certified(engine: &Engine, balancer: SocketAddr, table: &mut Table) -> Result<()> {
+    let docker = &engine.docker;
+    table.step("W3c", "watch: certificates; a reload for a new one", || {
+        let (before, visitors) = (loads(docker)?, Visitors::start(2, balancer));
+        docker.line(
+            "run -d --name safe --network shop --no-healthcheck --label shipload.host=safe.example \
+             --label shipload.port=5000 --label shipload.certificate=/certs/site/site.pem shipload:dev counter --host shopdb",
+        )?;
+        wait::until("the others are served without it", PATIENCE, || {
+            match once_as(balancer, "safe.example", "/", &[])?.status {
+                200 => Ok(()),
+                status => bail!("status {status}"),
+            }
+        })?;
+        let told = "the certificate /certs/site/site.pem is left out: No such file";
+        wait::until("its absence is told", PATIENCE, || {
+            let said = log(docker)?;
+            if said.contains(told) { Ok(()) } else { bail!("{said}") }
+        })?;
+        let host = loads(docker)? - before;
+        let mut took = Vec::new();
+        for _ in 0..2 {
+            engine.certificates.renew_site("safe.example")?;
+            took.push(wait::until("the new certificate is shown", PATIENCE, || shows_newest(engine))?.1.as_millis());
+        }
+        docker.line("rm -f safe")?;
+        let (told, reloads) = (visitors.stop()?, loads(docker)? - before - host);
+        let found = format!(
+            "absent: told, {host} reload for the host; shown after {took:?} ms by {reloads} reloads; {} visits, {} failed {:?}",
+            told.counted, told.failed, told.errors
+        );
+        if (host, reloads) != (1, 2) || told.failed > 0 {
+            bail!("{found}");
+        }
+        Ok(((), found))
+    })
+}
+
+/// Fails unless the load balancer shows the certificate that was made last.
+fn shows_newest(engine: &Engine) -> Result<()> {
+    let authority = engine.certificates.of("site/ca.pem");
+    let address = format!("safe.example:8443:{}", engine.address());
+    let words = ["-sS", "--max-time", "5", "--cacert", &authority, "--resolve", &address];
+    let output =
+        as_visitor(Path::new("curl")).args(words).arg("https://safe.example:8443/readyz").output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
 }
 
 /// The watcher in its image, towards an engine that is no socket beside it.

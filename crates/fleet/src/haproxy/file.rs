@@ -1,8 +1,8 @@
 //! The configuration file. Its lines for containers can be told from the rest, the frame: only a change of that needs
 //! the process to load it anew.
 
+use super::Usable;
 use crate::route::{Backend, Desired};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// What does not come from labels.
@@ -23,12 +23,12 @@ pub struct Settings {
 /// How lines for containers begin.
 const SERVER: &str = "  server ";
 
-/// The whole file.
+/// The whole file, with those certificates that can be used.
 #[must_use]
-pub fn render(settings: &Settings, desired: &Desired) -> String {
+pub fn render(settings: &Settings, desired: &Desired, certificates: &Usable) -> String {
     let mut text = String::new();
     head(&mut text, settings);
-    front(&mut text, settings, desired);
+    front(&mut text, settings, desired, certificates);
     for (name, backend) in &desired.backends {
         back(&mut text, name, backend);
     }
@@ -56,12 +56,14 @@ fn head(text: &mut String, settings: &Settings) {
     );
 }
 
-fn front(text: &mut String, settings: &Settings, desired: &Desired) {
-    let certificates: BTreeSet<&str> =
-        desired.backends.values().filter_map(|backend| backend.route.certificate.as_deref()).collect();
+fn front(text: &mut String, settings: &Settings, desired: &Desired, certificates: &Usable) {
     let _ = write!(text, "frontend shipload\n  bind {}\n", settings.bind);
     if !certificates.is_empty() {
-        let list: Vec<String> = certificates.iter().map(|file| format!("crt {file}")).collect();
+        // The numbers change with the files, so that new ones are loaded.
+        for (file, content) in certificates {
+            let _ = writeln!(text, "  # {file}: {content:016x}");
+        }
+        let list: Vec<String> = certificates.keys().map(|file| format!("crt {file}")).collect();
         let _ = writeln!(text, "  bind {} ssl {}", settings.bind_tls, list.join(" "));
     }
     let _ = write!(
@@ -123,6 +125,7 @@ fn back(text: &mut String, name: &str, backend: &Backend) {
 #[cfg(test)]
 mod tests {
     use super::{Settings, frame_of, render};
+    use crate::haproxy::Usable;
     use crate::route::{Container, Owners, desire};
     use std::collections::BTreeSet;
     use std::io::Write as _;
@@ -143,7 +146,8 @@ mod tests {
             statistics: "stats:interlock".to_owned(),
             connections_max: 2048,
         };
-        render(&settings, &desire(&[container], &BTreeSet::new(), &mut Owners::new()))
+        let desired = desire(&[container], &BTreeSet::new(), &mut Owners::new());
+        render(&settings, &desired, &Usable::new())
     }
 
     #[test]
