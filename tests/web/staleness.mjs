@@ -1,145 +1,214 @@
-// How old reads through caches are: `shipload cache` with three bounds in front of three nodes, random writes past and through
-// the caches, lives of copies that are far too long on purpose, partitions that move, a node that is killed and comes back. A
-// checker over what was read and written: no read is older than its cache's bound, own writes are read, no reader goes back.
+// How old reads through caches are: `shipload cache` with three bounds, and clients with client.js behind Varnish and nginx with
+// three bounds each, in front of real nodes. Random writes past and through the caches, lives of copies that are far too long on
+// purpose, a node that joins and leaves, another one that is killed and comes back. A checker over the history: no read is older
+// than its bound, own writes are read, no reader goes back.
 //
 //   node staleness.mjs BINARY [SECONDS]
 import { spawn } from 'node:child_process';
 import { check, run } from './checks.mjs';
 import { Cluster, json, until } from './cluster.mjs';
 import { HttpCache } from './cache.mjs';
+import { History, selfTest } from './history.mjs';
+import { nginx, varnish } from './standard.mjs';
 
-const [binary, seconds = '40'] = process.argv.slice(2);
+const [binary, seconds = '48'] = process.argv.slice(2);
 // A copy meets a write with a chance of 99 in 100: nearly every life is too long.
-const cluster = new Cluster(binary, 68, 'test:replication-factor=2:cache-max-ttl=20:cache-write-chance-pct=99');
-const BOUNDS = [500, 1000, 3000];
-const caches = [];
+const cluster = new Cluster(binary, 68, 'test:replication-factor=2:cache-max-ttl=6:cache-write-chance-pct=99');
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const keys = Array.from({ length: 80 }, (_, n) => `item-${n}`);
+const keys = Array.from({ length: 240 }, (_, n) => `item-${n}`);
 const path = (key) => `/v1/db/test/shop/${key}`;
-// For each record when each of its versions was known to be written.
-const ends = new Map(keys.map((key) => [key, [0]]));
+const history = new History(), busy = new Set();
 let running = true;
 
-function cache(staleness, place) {
+// A way to read, with its bound and its readers. `stats` counts answers by what their `Cache-Status` says.
+const doors = [], ended = [];
+const door = (name, staleness, url) => {
+  const one = { name, staleness, url, readers: [], troubles: 0, hits: 0, answers: 0 };
+  one.fetch = async (address, init) => {
+    const response = await fetch(address, { ...init, signal: AbortSignal.timeout(20000) });
+    if (address.includes('/v1/db/') && (init?.method ?? 'GET') === 'GET') {
+      one.answers += 1;
+      if (/hit/i.test(response.headers.get('cache-status') ?? '')) one.hits += 1;
+    }
+    return response;
+  };
+  doors.push(one);
+  return one;
+};
+
+function shiploadCache(staleness, place) {
   const port = 8080 + place;
   const origin = [0, 1, 2].map((n) => `${cluster.address((n + place) % 3)}:4200`).join(',');
   const words = ['cache', '--origin', origin, '--listen-address', '127.0.68.9', '--listen-port', port, '--staleness', staleness];
   const child = spawn(binary, words.map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
-  caches.push({ child, staleness, url: `http://127.0.68.9:${port}`, reads: 0, worst: 0, wrong: 0, back: 0, own: 0, ownWrong: 0, troubles: 0 });
+  ended.push(() => child.kill('SIGKILL'));
+  return door('shipload', staleness, `http://127.0.68.9:${port}`);
 }
 
-async function write(urls, seen) {
+// Reads and writes of plain HTTP, and of client.js; behind the latter a cache of its own, as in a browser, for every other one.
+const plain = (one, ask = one.fetch) => ({
+  async get(key) {
+    const response = await ask(one.url + path(key));
+    if (response.status !== 200) throw new Error(response.status);
+    return (await response.json()).bins.version;
+  },
+  async put(key, version) {
+    const { status } = await json('PUT', one.url + path(key), { bins: { version } });
+    if (status !== 200) throw new Error(status);
+  },
+});
+const library = (connect, one, number) => {
+  const cache = number % 2 ? new HttpCache(one.fetch) : null;
+  const db = connect(one.url, 'test', { staleness: one.staleness, fetch: cache?.fetch ?? one.fetch });
+  return {
+    db, cache,
+    get: async (key) => (await db.get('shop', key)).bins.version,
+    put: (key, version) => db.put('shop', key, { version }),
+  };
+};
+
+async function write(client, name, look) {
   while (running) {
     const key = keys[Math.floor(Math.random() ** 3 * keys.length)];
-    const times = ends.get(key);
-    if (times.busy) { await pause(3); continue; }
-    times.busy = true;
-    const version = times.length;
-    for (let attempt = 0; ; attempt += 1) {
+    if (busy.has(key)) { await pause(3); continue; }
+    busy.add(key);
+    const version = history.next(key);
+    for (;;) {
       try {
-        const url = urls[attempt % urls.length];
-        const { status } = await json('PUT', url + path(key), { bins: { version } });
-        if (status !== 200) throw new Error(status);
-        times.push(Date.now());
-        if (seen) await seen(key, version);
+        await client.put(key, version);
+        history.wrote(key, version, name);
         break;
       } catch { await pause(100); }
     }
-    times.busy = false;
-    await pause(Math.random() * 80);
+    busy.delete(key);
+    if (look) await readOne(client, name, key, look);
+    await pause(Math.random() * 500);
   }
 }
 
-// A cache that goes by lives alone, as browsers do: it shows that the bounds below are no accident.
-const control = { staleness: 3000, url: '', reads: 0, worst: 0, wrong: 0, back: 0, troubles: 0 };
-const browser = new HttpCache();
+async function readOne(client, name, key, one) {
+  const asked = Date.now();
+  try {
+    history.read(name, key, await client.get(key), asked);
+  } catch { one.troubles += 1; await pause(50); }
+}
 
-async function read(one, ask = fetch) {
-  const known = new Map();
+async function read(client, name, one) {
   while (running) {
-    const key = keys[Math.floor(Math.random() * keys.length)];
-    const asked = Date.now();
-    try {
-      const response = await ask(one.url + path(key), { signal: AbortSignal.timeout(20000) });
-      if (response.status !== 200) throw new Error(response.status);
-      const { bins: { version } } = await response.json();
-      one.reads += 1;
-      const end = ends.get(key)[version + 1];
-      if (end !== undefined) {
-        one.worst = Math.max(one.worst, asked - end);
-        if (asked - end > one.staleness) one.wrong += 1;
-      }
-      if (version < (known.get(key) ?? 0)) one.back += 1;
-      known.set(key, version);
-    } catch { one.troubles += 1; await pause(50); }
-    await pause(Math.random() * 10);
+    await readOne(client, name, keys[Math.floor(Math.random() * keys.length)], one);
+    await pause(Math.random() * 30);
   }
 }
 
-async function main() {
+// What `shipload cache` does beside.
+async function proxied(one) {
+  check('other paths go through', (await fetch(`${one.url}/healthz`)).status === 200);
+  const tag = (await fetch(one.url + path(keys[0]))).headers.get('etag');
+  const again = await fetch(one.url + path(keys[0]), { headers: { 'If-None-Match': tag } });
+  check('a known version is not sent again', again.status === 304, again.headers.get('cache-status'));
+  check('a record that is not there', (await fetch(`${one.url}/v1/db/test/shop/none`)).status === 404);
+  const many = await Promise.all(Array.from({ length: 50 }, () => fetch(one.url + path(keys[7]))));
+  check('requests at the same time are one', many.every((answer) => answer.status === 200)
+    && many.filter((answer) => /collapsed|hit/.test(answer.headers.get('cache-status'))).length >= 45);
+}
+
+// What a standard cache must do: keep, and ask anew when a reader says so.
+async function standard(one) {
+  const status = async (headers) => (await fetch(one.url + path(keys[1]), { headers })).headers.get('cache-status');
+  await until(`${one.name} keeps a record`, () => status({}), (now) => /hit/i.test(now));
+  const insisting = await status({ 'Cache-Control': 'max-age=0' });
+  check(`${one.name} asks anew when a reader insists`, !/hit/i.test(insisting), insisting);
+  check(`${one.name} does not keep listings`, !/hit/i.test((await fetch(`${one.url}/v1/db/test/shop?limit=1`)).headers.get('cache-status') ?? ''));
+}
+
+async function start() {
   [0, 1, 2].forEach((number) => cluster.start(number));
   const figures = async () => (await json('GET', `${cluster.url(0)}/v1/cluster`)).body;
   await until('three nodes', figures, (now) => now.size === 3 && now.health.state === 'good');
   for (const key of keys) {
     await json('PUT', cluster.url(0) + path(key), { bins: { version: 1 } });
-    ends.get(key).push(Date.now());
+    history.wrote(key, 1);
   }
-  BOUNDS.forEach(cache);
-  for (const one of caches) await until('a cache', async () => (await fetch(`${one.url}/.shipload/cache`)).status, (status) => status === 200);
-
-  // What a cache is beside: it hands on what it does not keep, and answers 304.
-  const [first] = caches;
-  check('other paths go through', (await fetch(`${first.url}/healthz`)).status === 200);
-  const tag = (await fetch(first.url + path(keys[0]))).headers.get('etag');
-  const again = await fetch(first.url + path(keys[0]), { headers: { 'If-None-Match': tag } });
-  check('a known version is not sent again', again.status === 304, again.headers.get('cache-status'));
-  check('a record that is not there', (await fetch(`${first.url}/v1/db/test/shop/none`)).status === 404);
-  const many = await Promise.all(Array.from({ length: 50 }, () => fetch(first.url + path(keys[7]))));
-  check('requests at the same time are one', many.every((one) => one.status === 200)
-    && many.filter((one) => /collapsed|hit/.test(one.headers.get('cache-status'))).length >= 45);
-
-  const own = (one) => async (key, version) => {
-    const { bins } = await (await fetch(one.url + path(key))).json();
-    one.own += 1;
-    if (bins.version < version) one.ownWrong += 1;
-  };
-  const nodes = [cluster.url(0), cluster.url(1)];
-  const all = [write(nodes), write(nodes), ...caches.map((one) => write([one.url], own(one)))];
-  for (const one of caches) for (let n = 0; n < 8; n += 1) all.push(read(one));
-  control.url = cluster.url(0);
-  for (let n = 0; n < 4; n += 1) all.push(read(control, browser.fetch));
-  const part = Number(seconds) * 1000 / 4;
-  await pause(part);
-  cluster.kill(2);
-  await pause(part);
-  cluster.start(2);
-  await pause(part * 2);
-  running = false;
-  await Promise.all(all);
-
-  const writes = [...ends.values()].reduce((sum, times) => sum + times.length - 2, 0);
-  console.log(`\n${writes} writes; a node was killed and came back`);
-  console.log('bound ms  oldest ms   reads  hits %  collapsed %  revalidated  unchanged  purged  sketch bytes  errors');
-  for (const one of caches) {
-    const now = (await json('GET', `${one.url}/.shipload/cache`)).body;
-    const asked = now.hits + now.collapsed + now.misses + now.revalidated;
-    const percent = (part) => (part / asked * 100).toFixed(1);
-    console.log([one.staleness, one.worst, one.reads, percent(now.hits), percent(now.collapsed), now.revalidated, now.unchanged, now.purged, now.sketchBytes, one.troubles]
-      .map((value, at) => String(value).padStart([8, 10, 7, 7, 12, 12, 10, 7, 13, 7][at])).join(' '));
-    one.hits = now.hits;
-  }
-  console.log(`without a sketch: ${control.worst} ms, ${control.reads} reads, ${control.wrong} of them older than ${control.staleness} ms\n`);
-  for (const one of caches) {
-    check(`no read is older than ${one.staleness} ms`, one.wrong === 0, `${one.reads} reads, ${one.wrong} beyond`);
-    check('own writes are read', one.ownWrong === 0 && one.own > 10, `${one.own} looked at`);
-    check('no reader goes back', one.back === 0, one.back);
-    check('copies were used', one.hits > one.reads / 4, `${one.hits} of ${one.reads}`);
-  }
-  check('without a sketch they would be', control.wrong > 0);
+  const source = await (await fetch(`${cluster.url(0)}/v1/client.js`)).text();
+  const { connect } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+  const nodes = [0, 1, 2].map((number) => cluster.address(number));
+  const [one, other] = [varnish('127.0.68.10', 6081, nodes), nginx('127.0.68.11', 8081, nodes)];
+  ended.push(() => one.end(), () => other.end());
+  [500, 1000, 3000].forEach(shiploadCache);
+  [2000, 4000, 8000].forEach((staleness) => door('varnish', staleness, one.url));
+  [1000, 2000, 4000].forEach((staleness) => door('nginx', staleness, other.url));
+  for (const each of doors) await until(`${each.name} answers`, async () => (await fetch(`${each.url}/healthz`)).status, (status) => status === 200);
+  return connect;
 }
 
-await run(main, () => {
+// Readers, writers, and what befalls the nodes meanwhile.
+async function live(connect) {
+  // A cache that goes by lives alone, as browsers do: it shows that the bounds are no accident.
+  const control = door('no sketch', 3000, cluster.url(0)), browser = new HttpCache();
+  const all = [0, 1].map((number) => write(plain({ url: cluster.url(number) }), `node ${number}`));
+  for (const [place, one] of doors.entries()) {
+    const count = { shipload: 6, varnish: 5, nginx: 3, 'no sketch': 3 }[one.name];
+    for (let number = 0; number < count; number += 1) {
+      const name = `${place}.${number}`;
+      const client = one === control ? { ...plain(one, browser.fetch), cache: number ? null : browser }
+        : one.name === 'shipload' ? plain(one) : library(connect, one, number);
+      one.readers.push({ name, client });
+      all.push(number === 0 && one !== control ? write(client, name, one) : read(client, name, one));
+    }
+  }
+  // For the first 18 seconds, and as long after each change of masters, nodes do not know all copies, and everything is revalidated.
+  const part = Number(seconds) * 1000 / 24;
+  for (const [parts, what] of [[14, () => cluster.start(3)], [3, () => cluster.kill(2)], [2, () => cluster.start(2)],
+    [2, () => cluster.kill(3, 'SIGTERM')], [3, () => {}]]) {
+    await pause(parts * part);
+    what();
+  }
   running = false;
-  caches.forEach(({ child }) => child.kill('SIGKILL'));
+  await Promise.all(all);
+  return control;
+}
+
+async function row(one) {
+  const found = history.judge(one.readers.map(({ name }) => name), one.staleness);
+  const all = one.readers.map(({ client }) => client), clients = all.filter(({ db }) => db);
+  const sum = (name) => clients.reduce((total, { db }) => total + db.stats[name], 0);
+  const hits = one.hits + all.reduce((total, { cache }) => total + (cache?.figures.hits ?? 0), 0);
+  let more = { revalidated: clients.length ? sum('revalidated') : '-', sketches: clients.length ? sum('sketches') : '-', bytes: '-', purged: '-' };
+  if (one.name === 'shipload') {
+    const now = (await json('GET', `${one.url}/.shipload/cache`)).body;
+    more = { revalidated: now.revalidated, sketches: now.sketches, bytes: now.sketchBytes, purged: now.purged };
+  } else if (clients.length) {
+    more.bytes = Number((await (await fetch(`${one.url}/v1/sketch/test`)).text()).length);
+  }
+  console.log([one.name.padEnd(9), one.staleness, found.oldest, found.beyond, found.reads, (hits / found.reads * 100).toFixed(1),
+    more.revalidated, more.sketches, more.bytes, more.purged, one.troubles]
+    .map((value, at) => String(value).padStart([9, 8, 9, 6, 7, 6, 11, 8, 12, 6, 6][at])).join(' '));
+  return { ...found, hits };
+}
+
+async function main() {
+  check('the checker finds what it is for', selfTest());
+  const connect = await start();
+  await proxied(doors[0]);
+  await standard(doors[3]);
+  await standard(doors[6]);
+  const control = await live(connect);
+  const writes = [...history.ends.values()].reduce((sum, times) => sum + times.length - 2, 0);
+  console.log(`\n${writes} writes; a node joined and left, another one was killed and came back`);
+  console.log('cache     bound ms oldest ms beyond   reads hits % revalidated sketches sketch bytes purged errors');
+  for (const one of doors) one.found = await row(one);
+  console.log();
+  for (const { name, staleness, found } of doors.filter((one) => one !== control)) {
+    check(`${name}: no read is older than ${staleness} ms`, found.beyond === 0, `${found.reads} reads, ${found.beyond} beyond`);
+    check('    own writes are read, no reader goes back', found.ownMissed === 0 && found.back === 0 && found.own > 10,
+      `${found.own} after own writes, ${found.ownMissed} missed, ${found.back} back`);
+    check('    copies were used', found.hits > 20, `${found.hits} of ${found.reads}`);
+  }
+  check('without a sketch they would be older', control.found.beyond > 0, control.found.beyond);
+}
+
+await run(main, async () => {
+  running = false;
+  await Promise.all(ended.map((end) => end()));
   cluster.end();
 });

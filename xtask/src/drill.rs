@@ -7,9 +7,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::process;
+use crate::{process, web};
 
 /// Words after `shipload drill`.
 const DRILLS: [&[&str]; 9] = [
@@ -24,9 +24,15 @@ const DRILLS: [&[&str]; 9] = [
     &["soak", "--minutes", "0.5"],
 ];
 
+/// A drill of the web door, which `cargo xtask web` runs as well: not one of those above.
+const STALENESS: &str = "staleness";
+
 /// Which drills, and of which program.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Only this drill; also `staleness`, how old reads through caches are
+    #[arg(value_name = "DRILL", conflicts_with = "only")]
+    drill: Option<String>,
     /// Only drills whose words contain this text
     #[arg(long)]
     only: Option<String>,
@@ -38,8 +44,14 @@ pub(crate) struct Args {
 /// Runs them one after the other: `true` when all hold.
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let binary = process::binary(args.binary.as_ref())?;
+    if args.drill.as_deref() == Some(STALENESS) {
+        return web::staleness(&binary);
+    }
+    let chosen = |words: &&[&str]| args.drill.as_deref().is_none_or(|drill| words.first() == Some(&drill));
+    let drills: Vec<&[&str]> = DRILLS.into_iter().filter(chosen).collect();
+    ensure!(!drills.is_empty(), "there is no drill '{}'", args.drill.as_deref().unwrap_or_default());
     let mut failed = Vec::new();
-    for words in DRILLS {
+    for words in drills {
         let line = words.join(" ");
         if args.only.as_ref().is_some_and(|only| !line.contains(only.as_str())) {
             continue;

@@ -43,9 +43,11 @@ enum Part {
     Rest,
     /// Change streams, `shipload tail`, live queries as events and over WebSockets
     Live,
+    /// A thousand live queries, while a node dies and comes back; how long notifications take
+    Subscriptions,
     /// The JavaScript client behind caches: staleness, own writes, while a node dies
     Client,
-    /// `shipload cache` with three bounds on staleness, under writes, while a node dies
+    /// `shipload cache`, Varnish and nginx with three bounds on staleness each, under writes, while nodes come and die
     Staleness,
     /// The pages in Chromium, while a node dies
     Console,
@@ -68,11 +70,14 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         holds &= script("live.mjs", &tools, [binary.clone().into_os_string()])?;
         holds &= script("socket.mjs", &tools, [binary.clone().into_os_string()])?;
     }
+    if wanted(Part::Subscriptions) {
+        holds &= script("subscriptions.mjs", &tools, [binary.clone().into_os_string()])?;
+    }
     if wanted(Part::Client) {
         holds &= script("client.mjs", &tools, [binary.clone().into_os_string()])?;
     }
     if wanted(Part::Staleness) {
-        holds &= script("staleness.mjs", &tools, [binary.clone().into_os_string()])?;
+        holds &= staleness(&binary)?;
     }
     if wanted(Part::Console) {
         modules(&tools)?;
@@ -83,6 +88,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         holds &= schema(&binary, &tools, args.seconds)?;
     }
     Ok(holds)
+}
+
+/// How old reads through caches are; also `cargo xtask drill staleness`. Varnish and nginx must be there.
+pub(crate) fn staleness(binary: &Path) -> Result<bool> {
+    let tools = workspace::target_dir().join("tools").join("web");
+    script("staleness.mjs", &tools, [binary.as_os_str().to_owned()])
 }
 
 fn script(name: &str, tools: &Path, words: impl IntoIterator<Item = OsString>) -> Result<bool> {

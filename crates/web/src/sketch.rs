@@ -144,6 +144,7 @@ pub async fn sketch(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     known(&web, &namespace)?;
+    let asked = Instant::now();
     let view = web.sketches.get(&web, &namespace).await;
     let mut hasher = DefaultHasher::new();
     (&view.namespace, view.m, &view.b, &view.tainted).hash(&mut hasher);
@@ -151,7 +152,10 @@ pub async fn sketch(
     let is_known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { Json(&*view).into_response() };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(KEPT));
+    // The time that an answer takes is in no age that a cache tells: what took long is for who asked.
+    if asked.elapsed() <= FRESH {
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(KEPT));
+    }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }
