@@ -33,7 +33,7 @@ export function open(url, headers = {}) {
       if (rest.length < at + size) return;
       const opcode = rest[0] & 15, body = rest.subarray(at, at + size);
       rest = rest.subarray(at + size);
-      if (opcode === 1) door.list.push(JSON.parse(body));
+      if (opcode === 1) { if (door.take) door.take(JSON.parse(body)); else door.list.push(JSON.parse(body)); }
       if (opcode === 9) { door.pings += 1; if (!door.silent) frame(10, body); }
       if (opcode === 10) door.pongs = (door.pongs ?? 0) + 1;
     }

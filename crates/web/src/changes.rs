@@ -10,7 +10,7 @@
 use crate::Web;
 use crate::command::{self, Projection, Record};
 use crate::extract::{InSet, Params};
-use crate::hub::{EVERY, Heard};
+use crate::hub::{Heard, pace};
 use crate::key::{RecordKey, segment};
 use crate::problem::Problem;
 use crate::records::NodeId;
@@ -22,10 +22,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 
 /// Records that are read at once.
@@ -62,20 +64,10 @@ pub struct Step {
     pub missed: Option<&'static str>,
 }
 
-/// Changes of several rounds that are kept together, at most.
-const TOGETHER: usize = 1 << 14;
-
-impl Step {
-    /// Adds what came after it.
-    pub fn add(&mut self, later: Step) {
-        self.missed = self.missed.or(later.missed);
-        self.changes.extend(later.changes);
-        if self.changes.len() > TOGETHER {
-            self.changes.clear();
-            self.missed = Some("it was too much at once");
-        }
-    }
-}
+/// How long a step waits for nodes that do not answer; what they say comes with a later one.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long the first one waits: whom it leaves out has to be looked at anew.
+const FIRST_GRACE: Duration = Duration::from_secs(2);
 
 /// Follows a set on all nodes. An empty name is all sets.
 #[derive(Debug)]
@@ -84,6 +76,11 @@ pub struct Follower {
     set: String,
     next: BTreeMap<NodeId, u64>,
     begun: bool,
+    /// Nodes that are being asked.
+    pending: BTreeSet<NodeId>,
+    asked: JoinSet<(NodeId, Option<Heard>)>,
+    /// When something came.
+    heard: Option<Instant>,
 }
 
 impl Follower {
@@ -101,7 +98,15 @@ impl Follower {
                 pairs.into_iter().map(|(node, next)| (NodeId(node), next)).collect()
             }
         };
-        Ok(Follower { namespace: namespace.to_owned(), set: set.to_owned(), begun: cursor.is_some(), next })
+        Ok(Follower {
+            namespace: namespace.to_owned(),
+            set: set.to_owned(),
+            begun: cursor.is_some(),
+            next,
+            pending: BTreeSet::new(),
+            asked: JoinSet::new(),
+            heard: None,
+        })
     }
 
     /// The place that it has come to.
@@ -111,7 +116,13 @@ impl Follower {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&pairs).unwrap_or_default())
     }
 
-    /// Asks every node once.
+    /// How long to wait before the next step.
+    #[must_use]
+    pub fn pace(&self) -> Duration {
+        pace(self.heard)
+    }
+
+    /// Asks every node once, all at the same time: one that hangs delays nobody else's changes for long.
     pub async fn step(&mut self, web: &Web) -> Step {
         let mut step = Step::default();
         let members: Vec<NodeId> = web.records.members().into_iter().map(|member| member.id).collect();
@@ -121,14 +132,31 @@ impl Follower {
             step.missed = Some("a node is gone");
         }
         web.hub.keep(&members);
-        for node in members {
+        for node in members.iter().copied().filter(|node| !self.pending.contains(node)).collect::<Vec<_>>() {
             let since = self.next.get(&node).copied();
-            // One that does not answer in time is asked again in the next round, from the same place.
-            let Some(heard) = web.hub.hear(web, node, &self.namespace, since).await else { continue };
-            if since.is_none() && self.begun {
-                step.missed = Some("a node has joined");
+            let (web, namespace) = (web.clone(), self.namespace.clone());
+            self.pending.insert(node);
+            self.asked.spawn(async move { (node, web.hub.hear(&web, node, &namespace, since).await) });
+        }
+        let deadline = Instant::now() + if self.begun { GRACE } else { FIRST_GRACE };
+        while let Ok(Some(answered)) = timeout_at(deadline, self.asked.join_next()).await {
+            // Which one it was that failed is not told: all that are left are asked anew.
+            let Ok((node, heard)) = answered else {
+                self.asked.abort_all();
+                self.pending.clear();
+                break;
+            };
+            self.pending.remove(&node);
+            // One that does not answer is asked again in the next round, from the same place.
+            if let Some(heard) = heard.filter(|_| members.contains(&node)) {
+                if self.begun && !self.next.contains_key(&node) {
+                    step.missed = Some("a node has joined");
+                }
+                self.take(node, &heard, &mut step);
             }
-            self.take(node, &heard, &mut step);
+        }
+        if !step.changes.is_empty() {
+            self.heard = Some(Instant::now());
         }
         self.begun = true;
         step
@@ -257,7 +285,7 @@ async fn tell(web: &Web, follower: &mut Follower, sender: &mpsc::Sender<Event>) 
             }
             alive = tokio::time::Instant::now();
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(follower.pace()).await;
     }
 }
 

@@ -12,6 +12,9 @@ use tokio::time::Instant;
 
 /// How often a node is asked.
 pub const EVERY: Duration = Duration::from_millis(100);
+/// How often while something has changed within [`LATELY`].
+const OFTEN: Duration = Duration::from_millis(20);
+const LATELY: Duration = Duration::from_secs(1);
 /// How long a node is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Rows that are kept.
@@ -30,12 +33,20 @@ pub struct Heard {
     pub missed: bool,
 }
 
+/// How long to wait when something was heard then.
+#[must_use]
+pub fn pace(heard: Option<Instant>) -> Duration {
+    if heard.is_some_and(|heard| heard.elapsed() < LATELY) { OFTEN } else { EVERY }
+}
+
 #[derive(Debug, Default)]
 struct Line {
     rows: VecDeque<Arc<str>>,
     /// The number of the first row that is kept.
     first: u64,
     asked: Option<Instant>,
+    /// When rows came.
+    heard: Option<Instant>,
 }
 
 impl Line {
@@ -78,11 +89,15 @@ impl Hub {
     pub async fn hear(&self, web: &Web, node: NodeId, namespace: &str, since: Option<u64>) -> Option<Heard> {
         let line = Arc::clone(self.0.lock().entry((node, namespace.to_owned())).or_default());
         let mut line = line.lock().await;
-        if line.asked.is_none_or(|asked| asked.elapsed() >= EVERY) {
+        if line.asked.is_none_or(|asked| asked.elapsed() >= pace(line.heard)) {
             let from = line.asked.map(|_| line.next());
             let heard = ask(web, node, namespace, from).await?;
+            let now = Instant::now();
+            if !heard.rows.is_empty() {
+                line.heard = Some(now);
+            }
             line.take(heard);
-            line.asked = Some(Instant::now());
+            line.asked = Some(now);
         }
         match line.read(since) {
             Some(heard) => Some(heard),

@@ -91,6 +91,8 @@ pub struct Web {
     pub history: Arc<History>,
     /// What nodes say of changes.
     pub hub: Arc<hub::Hub>,
+    /// Live queries.
+    pub board: Arc<live::board::Board>,
     /// Paths of another room.
     pub more: Option<More>,
     /// Masters that others have told of.
@@ -120,6 +122,7 @@ impl Web {
             settings: Arc::new(settings),
             history: Arc::default(),
             hub: Arc::default(),
+            board: Arc::default(),
             leaders: Arc::default(),
             sketches: Arc::default(),
             more: None,

@@ -1,31 +1,40 @@
 //! Live queries as server-sent events: the result first, then how it changes.
 //!
 //! `result` carries the list; each `match` after it is one edit of that list: `add` at an index, `change` in place,
-//! `changeIndex` to another index, `remove`. Edits applied in their order give the list as it is: a missed change of the
-//! stream below costs nothing, because the query is run again and compared. Refuses lists longer than 500.
+//! `changeIndex` to another index, `remove`. Edits applied in their order give the list as it is. Refuses lists longer
+//! than 500.
 //!
-//! A change of the set leads to one run of the query at most every 200 ms, however many changes there are.
+//! What subscribers see is a list that is always whole ([`shared`]); each of them is told the difference to the last one
+//! that it took. So a slow reader holds nothing up, loses nothing, and skips what was over before it looked.
 
 #![allow(unused_qualifications, reason = "what the descriptions of handlers expand to")]
 
+pub mod board;
+mod edits;
+pub(crate) mod image;
+pub(crate) mod kept;
+mod shared;
+
+#[cfg(test)]
+mod live_tests;
+
 use crate::Web;
-use crate::changes::{Events, Follower, Step, known, sse, stream_place};
+use crate::changes::{Events, known, sse, stream_place};
 use crate::extract::{InSet, Params};
-use crate::hub::EVERY;
 use crate::problem::Problem;
-use crate::schema::RecordView;
-use crate::select::Standing;
 use crate::socket::Subscriber;
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
+use board::Spec;
+use edits::edits;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use shared::{Published, Shared};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use utoipa::IntoParams;
 
-const AT_LEAST: Duration = Duration::from_millis(200);
 const ALIVE: Duration = Duration::from_secs(15);
 const AHEAD: usize = 16;
 /// Records of a list, those that are left out before it included.
@@ -59,7 +68,7 @@ pub async fn live(
     known(&web, &place.namespace)?;
     let query = Query::begin(&web, place, params).await?;
     let (sender, events) = mpsc::channel(AHEAD);
-    tokio::spawn(query.follow(web, Out::Events(sender)));
+    tokio::spawn(query.follow(Out::Events(sender)));
     Ok(sse(events))
 }
 
@@ -103,16 +112,15 @@ impl Out {
     }
 }
 
-/// A live query that has its first result.
+/// A subscription that has its first result.
 pub(crate) struct Query {
-    follower: Follower,
-    standing: Standing,
-    list: Vec<RecordView>,
+    published: watch::Receiver<Arc<Published>>,
+    _shared: Arc<Shared>,
     _place: tokio::sync::OwnedSemaphorePermit,
 }
 
 impl Query {
-    /// Runs it for the first time.
+    /// Joins those who ask the same, or runs it for the first time.
     pub(crate) async fn begin(web: &Web, place: InSet, params: LiveParams) -> Result<Query, Problem> {
         let limit = params.limit.unwrap_or(100);
         let offset = params.offset.unwrap_or(0);
@@ -120,102 +128,43 @@ impl Query {
             let detail = format!("'limit' and 'offset' are together 1 to {LIMIT_MAX}");
             return Err(Problem::unprocessable(detail));
         }
-        let mut follower = Follower::new(&place.namespace, &place.set, None)?;
-        let standing = Standing::new(place, params.filter.as_deref(), params.sort.as_deref(), offset, limit)?;
         let permit = stream_place(web)?;
-        // Listening begins before the first run: what changes in between is seen by the second one.
-        follower.step(web).await;
-        let list = standing.run(web).await?;
-        Ok(Query { follower, standing, list, _place: permit })
+        let (filter, sort) = (params.filter, params.sort);
+        let spec = Spec { namespace: place.namespace, set: place.set, filter, sort, offset, limit };
+        let (shared, published) = web.board.query(web, spec).await?;
+        Ok(Query { published, _shared: shared, _place: permit })
     }
 
     /// Tells the result and then its changes, until nobody listens.
-    pub(crate) async fn follow(mut self, web: Web, out: Out) {
+    pub(crate) async fn follow(mut self, out: Out) {
         let closed = out.clone();
         tokio::select! {
-            _ = self.run(&web, &out) => {}
+            _ = self.run(&out) => {}
             () = closed.closed() => {}
         }
     }
 
-    async fn run(&mut self, web: &Web, out: &Out) -> Result<(), Gone> {
-        out.tell("result", json!({ "data": self.list })).await?;
-        let mut alive = tokio::time::Instant::now();
-        // What has changed since the last run that succeeded, and whether the trouble of one that did not is told.
-        let (mut step, mut told) = (Step::default(), false);
+    async fn run(&mut self, out: &Out) -> Result<(), Gone> {
+        let mut seen = Arc::clone(&self.published.borrow_and_update());
+        let views: Vec<_> = seen.list.iter().map(|entry| &*entry.view).collect();
+        out.tell("result", json!({ "data": views })).await?;
         loop {
-            tokio::time::sleep(EVERY).await;
-            step.add(self.follower.step(web).await);
-            if step.changes.is_empty() && step.missed.is_none() {
-                if alive.elapsed() > ALIVE {
+            match tokio::time::timeout(ALIVE, self.published.changed()).await {
+                Err(_) => {
                     out.breathe().await?;
-                    alive = tokio::time::Instant::now();
+                    continue;
                 }
-                continue;
+                Ok(changed) => changed.map_err(|_| Gone)?,
             }
-            match self.standing.run(web).await {
-                Ok(now) => {
-                    for event in edits(&self.list, &now, &step) {
-                        out.tell("match", event).await?;
-                    }
-                    self.list = now;
-                    (step, told) = (Step::default(), false);
-                }
-                // It is run again until it succeeds.
-                Err(_) if told => {}
-                Err(problem) => {
-                    told = true;
-                    out.tell("error", json!({ "code": problem.code, "detail": problem.detail })).await?;
-                }
+            let now = Arc::clone(&self.published.borrow_and_update());
+            if let (Some(problem), None) = (&now.trouble, &seen.trouble) {
+                let data = json!({ "code": problem.code, "detail": problem.detail });
+                out.tell("error", data).await?;
             }
-            alive = tokio::time::Instant::now();
-            tokio::time::sleep(AT_LEAST).await;
+            for event in edits(&seen.list, &now.list, &now.touched, seen.number) {
+                out.tell("match", event).await?;
+            }
+            seen = now;
         }
     }
-}
-
-/// What turns one list into the other.
-fn edits(before: &[RecordView], after: &[RecordView], step: &Step) -> Vec<Value> {
-    let touched: BTreeMap<String, bool> = step
-        .changes
-        .iter()
-        .map(|change| {
-            let user_key = change.key.user_key.as_ref().map(|(kind, bytes)| (*kind, bytes.as_slice()));
-            (crate::key::segment(user_key, &change.key.digest.0), change.gone)
-        })
-        .collect();
-    let operation = |record: &RecordView| match (touched.get(record.id()), record.generation()) {
-        (None, _) => "none",
-        (Some(true), _) => "delete",
-        (Some(false), 1) => "insert",
-        (Some(false), _) => "update",
-    };
-    let mut events = Vec::new();
-    let mut list: Vec<&RecordView> = before.iter().collect();
-    for place in (0..list.len()).rev() {
-        let record = list[place];
-        if !after.iter().any(|other| other.id() == record.id()) {
-            let operation = if operation(record) == "insert" { "update" } else { operation(record) };
-            events.push(
-                json!({ "matchType": "remove", "operation": operation, "index": place, "id": record.id() }),
-            );
-            list.remove(place);
-        }
-    }
-    for (place, record) in after.iter().enumerate() {
-        let was = list.iter().position(|other| other.id() == record.id());
-        let kind = match was {
-            None => "add",
-            Some(was) if was != place => "changeIndex",
-            Some(_) if list[place].etag() != record.etag() => "change",
-            Some(_) => continue,
-        };
-        if let Some(was) = was {
-            list.remove(was);
-        }
-        list.insert(place, record);
-        let operation = operation(record);
-        events.push(json!({ "matchType": kind, "operation": operation, "index": place, "id": record.id(), "data": record }));
-    }
-    events
 }

@@ -80,6 +80,24 @@ impl RecordView {
         self.generation
     }
 
+    /// When it was last written, and how often: a later version is greater.
+    #[must_use]
+    pub fn version(&self) -> (u64, u32) {
+        (self.last_update, self.generation)
+    }
+
+    /// When it expires, milliseconds since 1970; none for never.
+    #[must_use]
+    pub fn expires(&self) -> Option<u64> {
+        self.expires
+    }
+
+    /// The set's name; empty for none.
+    #[must_use]
+    pub fn set(&self) -> &str {
+        &self.set
+    }
+
     /// Its version.
     #[must_use]
     pub fn etag(&self) -> &str {

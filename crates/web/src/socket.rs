@@ -189,7 +189,7 @@ impl Talk {
                 let subscriber = Subscriber { id: id.clone(), sender };
                 let task = self.tasks.spawn(async move {
                     match Query::begin(&web, place, params).await {
-                        Ok(query) => query.follow(web, Out::Socket(subscriber)).await,
+                        Ok(query) => query.follow(Out::Socket(subscriber)).await,
                         Err(refusal) => {
                             let data =
                                 json!({ "code": refusal.code, "detail": refusal.detail, "ended": true });

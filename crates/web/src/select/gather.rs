@@ -208,7 +208,7 @@ pub(super) async fn sorted(
     ask: &Ask,
     order: &Order,
     wanted: usize,
-) -> Result<Vec<RecordView>, Problem> {
+) -> Result<Vec<(Digest, RecordView)>, Problem> {
     let best = |part: &mut Part| {
         part.found.sort_by(|a, b| order.compare(&a.view, &b.view));
         part.found.truncate(wanted);
@@ -229,7 +229,7 @@ pub(super) async fn sorted(
     let mut all =
         Part { found: parts.await?.into_iter().flat_map(|part| part.found).collect(), ..Part::default() };
     best(&mut all);
-    Ok(all.found.into_iter().map(|found| found.view).collect())
+    Ok(all.found.into_iter().map(|found| (found.digest, found.view)).collect())
 }
 
 /// Asks every node, again as long as partitions change their masters.

@@ -17,6 +17,7 @@ use crate::Web;
 use crate::command::Projection;
 use crate::extract::{Content, InSet, Params};
 use crate::filter;
+use crate::live::board::Spec;
 use crate::problem::Problem;
 use crate::record::projection;
 use crate::records::NodeId;
@@ -27,6 +28,7 @@ use gather::{Ask, Range};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shipload_value::Digest;
+use shipload_value::expr::{self, Program};
 use sort::Order;
 use std::sync::atomic::{AtomicU64, Ordering};
 use utoipa::{IntoParams, ToSchema};
@@ -193,8 +195,8 @@ impl Wish {
             return gather::page(web, &ask).await;
         }
         let order = Order::of(&self.sort);
-        let mut records = gather::sorted(web, &ask, &order, offset + limit).await?;
-        let records = records.split_off(offset.min(records.len()));
+        let records = gather::sorted(web, &ask, &order, offset + limit).await?;
+        let records = records.into_iter().skip(offset).map(|(_, record)| record).collect();
         Ok(Page { records, cursor: None })
     }
 }
@@ -209,11 +211,13 @@ fn task_id(node: NodeId) -> u64 {
     LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(now, |last| now.max(last + 1))
 }
 
-/// A query that is run again and again.
+/// A query that stands: it is run now and then, and asked of single records in between.
 pub struct Standing {
     ask: Ask,
     order: Order,
     offset: usize,
+    program: Option<Program>,
+    asks_for_time: bool,
 }
 
 impl std::fmt::Debug for Standing {
@@ -227,40 +231,67 @@ impl Standing {
     ///
     /// # Errors
     /// A filter that is none.
-    pub fn new(
-        place: InSet,
-        filter: Option<&str>,
-        sort: Option<&str>,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Standing, Problem> {
-        let filter = match filter {
+    pub(crate) fn new(spec: &Spec) -> Result<Standing, Problem> {
+        let filter = match &spec.filter {
             Some(text) => serde_json::from_str(text)
                 .map_err(|error| Problem::bad_request(format!("'filter' is no JSON: {error}")))?,
             None => Value::Null,
         };
         let names: Vec<String> =
-            sort.map(|sort| sort.split(',').map(str::to_owned).collect()).unwrap_or_default();
+            spec.sort.as_ref().map(|sort| sort.split(',').map(str::to_owned).collect()).unwrap_or_default();
+        let packed = filter::compile(&filter)?;
+        let program = (!packed.is_empty()).then(|| Program::compile_filter(&packed)).transpose();
+        let program = program.map_err(|_| Problem::unprocessable("filter: it can't be used"))?;
         let ask = Ask {
-            namespace: place.namespace,
-            set: place.set,
+            namespace: spec.namespace.clone(),
+            set: spec.set.clone(),
             projection: Projection::All,
-            filter: filter::compile(&filter)?,
+            filter: packed,
             range: None,
             after: None,
-            limit,
+            limit: spec.limit,
         };
-        Ok(Standing { ask, order: Order::of(&names), offset })
+        let asks_for_time = spec.filter.as_ref().is_some_and(|text| text.contains("$ttl"));
+        Ok(Standing { ask, order: Order::of(&names), offset: spec.offset, program, asks_for_time })
     }
 
-    /// Its result now.
+    /// Its first `most` records now.
     ///
     /// # Errors
     /// What a query answers.
-    pub async fn run(&self, web: &Web) -> Result<Vec<RecordView>, Problem> {
-        let wanted = self.offset + self.ask.limit;
-        let mut records = gather::sorted(web, &self.ask, &self.order, wanted).await?;
-        Ok(records.split_off(self.offset.min(records.len())))
+    pub(crate) async fn run(&self, web: &Web, most: usize) -> Result<Vec<(Digest, RecordView)>, Problem> {
+        gather::sorted(web, &self.ask, &self.order, most).await
+    }
+
+    /// Whether a record passes the filter, decided as a node decides it.
+    pub(crate) fn matches(&self, record: &dyn expr::RecordView) -> bool {
+        let now = expr::Clock { unix_ms: crate::command::now_ms() };
+        self.program.as_ref().is_none_or(|program| program.filter(record, now) == expr::Truth::True)
+    }
+
+    /// How two records stand to each other.
+    pub(crate) fn compare(&self, a: &RecordView, b: &RecordView) -> std::cmp::Ordering {
+        self.order.compare(a, b)
+    }
+
+    /// Records that are left out at the beginning.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Records that are wanted after those.
+    pub(crate) fn limit(&self) -> usize {
+        self.ask.limit
+    }
+
+    /// Both together.
+    pub(crate) fn wanted(&self) -> usize {
+        self.offset + self.ask.limit
+    }
+
+    /// Whether its result changes while nothing is written.
+    pub(crate) fn asks_for_time(&self) -> bool {
+        self.asks_for_time
     }
 }
 

@@ -30,7 +30,7 @@ impl Order {
         };
         let decided = self.bins.iter().map(by_bin).find(|order| order.is_ne());
         // Equal records keep one order from request to request.
-        decided.unwrap_or_else(|| a.id().cmp(b.id()))
+        decided.unwrap_or_else(|| (a.id(), a.set()).cmp(&(b.id(), b.set())))
     }
 }
 
