@@ -2,8 +2,8 @@
 //!
 //! Guarantees: while nobody listens a write costs one look at an atomic; while somebody does, memory is bounded, and a
 //! listener that is too slow, or was away for too long, is told that it has missed something. Changes of one record are in
-//! their order, because they are noted under the lock that they were made under. What expires, is evicted or truncated
-//! is not noted: no command makes those changes.
+//! their order, because they are noted under the lock that they were made under. What expires or is evicted is not noted:
+//! no command makes those changes. A truncate is a gap: listeners are told that they have missed something.
 //!
 //! Only the master notes. When a partition changes its master, what the old one noted and nobody has read is gone; who
 //! listens sees the new map and looks again.
@@ -96,6 +96,13 @@ impl Changes {
         ring.noted.push_back(noted);
     }
 
+    /// Many records vanished at once: whoever listens is told to look again.
+    pub(crate) fn lose(&self) {
+        let mut ring = self.ring.lock();
+        let next = ring.first + ring.noted.len() as u64 + 1;
+        *ring = Ring { noted: VecDeque::new(), first: next };
+    }
+
     /// At most `most` changes from number `since`; none to begin with what comes next.
     pub(crate) fn hear(&self, since: Option<u64>, most: usize, now: Now) -> Heard {
         let mut ring = self.ring.lock();
@@ -145,6 +152,9 @@ mod tests {
             |heard: &super::Heard| heard.changes.iter().map(|one| one.digest.0[0]).collect::<Vec<_>>();
         assert_eq!((digests(&first), digests(&second)), (vec![0, 1], vec![2]));
         assert!(!first.missed && !second.missed);
+        let known = changes.hear(Some(second.next), 10, at(3));
+        changes.lose();
+        assert!(changes.hear(Some(known.next), 10, at(3)).missed, "a truncate is a gap");
         for number in 0..=KEPT {
             changes.note(noted(u8::try_from(number % 200).expect("small")));
         }

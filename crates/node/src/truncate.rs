@@ -63,6 +63,7 @@ impl Namespace {
     pub(crate) fn truncate_to(&self, target: Target<'_>, cut_ms: u64) -> Result<(), Fault> {
         if let Some(set) = self.target(target) {
             self.cut(set, cut_ms);
+            self.changes.lose();
             self.keep()?;
         }
         Ok(())
