@@ -217,8 +217,8 @@ fn certified(engine: &Engine, balancer: SocketAddr, table: &mut Table) -> Result
             engine.certificates.renew_site("safe.example")?;
             took.push(wait::until("the new certificate is shown", PATIENCE, || shows_newest(engine))?.1.as_millis());
         }
-        docker.line("rm -f safe")?;
         let (told, reloads) = (visitors.stop()?, loads(docker)? - before - host);
+        docker.line("rm -f safe")?;
         let found = format!(
             "absent: told, {host} reload for the host; shown after {took:?} ms by {reloads} reloads; {} visits, {} failed {:?}",
             told.counted, told.failed, told.errors
