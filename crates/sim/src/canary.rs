@@ -34,6 +34,10 @@ pub enum Canary {
     LyingDisk,
     /// Starts leave out what is in the commit journal.
     NoReplay,
+    /// Masters do not say of which partitions they don't know all copies in caches.
+    NoTaint,
+    /// Masters do not say of which records caches hold older copies.
+    NoStale,
 }
 
 /// Those that no life finds: after each hand-over the owners compare their copies once more, which mends what this one breaks
@@ -41,7 +45,7 @@ pub enum Canary {
 pub const UNFOUND: [(Canary, &str); 1] = [(Canary::NoAfter, "no-after")];
 
 /// All that must be found, with their names.
-pub const ALL: [(Canary, &str); 13] = [
+pub const ALL: [(Canary, &str); 15] = [
     (Canary::EarlyAnswer, "early-answer"),
     (Canary::LostPut, "lost-put"),
     (Canary::TornPut, "torn-put"),
@@ -55,6 +59,8 @@ pub const ALL: [(Canary, &str); 13] = [
     (Canary::LostRemove, "lost-remove"),
     (Canary::LyingDisk, "lying-disk"),
     (Canary::NoReplay, "no-replay"),
+    (Canary::NoTaint, "no-taint"),
+    (Canary::NoStale, "no-stale"),
 ];
 
 impl Canary {

@@ -50,6 +50,36 @@ pub enum Waiting {
         /// As for other reads.
         strict: bool,
     },
+    /// A write of a page.
+    PageWrite {
+        /// The page.
+        page: usize,
+        /// What it is then.
+        number: u64,
+    },
+    /// How long a copy of a page may live; asked at that moment.
+    Lease {
+        /// The page.
+        page: usize,
+        /// Who was asked, and is read from.
+        master: NodeId,
+        /// When, microseconds.
+        asked_us: u64,
+    },
+    /// A page, of which a copy may live until then.
+    Page {
+        /// The page.
+        page: usize,
+        /// When its life was asked for, microseconds.
+        asked_us: u64,
+        /// Its end, microseconds.
+        until_us: u64,
+    },
+    /// What a node knows for the sketch.
+    Sketch {
+        /// The node.
+        node: NodeId,
+    },
     /// A node's part of the map.
     Map {
         /// Whose.
@@ -150,7 +180,8 @@ pub fn ask(command: &str) -> Vec<u8> {
     out
 }
 
-fn info_value(frames: &[u8]) -> Option<&str> {
+/// The value in an answer to an info command.
+pub(crate) fn info_value(frames: &[u8]) -> Option<&str> {
     let Cut::Frame { frame, .. } = frame::cut(frames, &Limits::default()) else { return None };
     response::info_answers(frame.body).next().map(|(_, value)| value)
 }

@@ -31,6 +31,8 @@ pub struct HostSettings {
     pub racks: u64,
     /// Records lie on disks that outlive processes.
     pub disks: bool,
+    /// Caches may keep records, for far too long.
+    pub cached: bool,
 }
 
 /// One process.
@@ -80,6 +82,11 @@ impl Host {
         let policy = if settings.latest_wins { "last-update-time" } else { "generation" };
         namespace.keys.put(NamespaceKey::ConflictResolutionPolicy, policy)?;
         namespace.keys.put(NamespaceKey::NsupPeriod, "1")?;
+        if settings.cached {
+            namespace.keys.put(NamespaceKey::CacheMaxTtl, "3")?;
+            namespace.keys.put(NamespaceKey::CacheMinTtl, "0")?;
+            namespace.keys.put(NamespaceKey::CacheWriteChancePct, "99")?;
+        }
         let commits = settings.disks && commits(id);
         namespace.keys.put(NamespaceKey::CommitToDevice, &commits.to_string())?;
         let node = Node::new(config, Identity { node_id: id.0, cluster_key: 1 })?;

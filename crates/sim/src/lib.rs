@@ -27,10 +27,12 @@ pub mod life;
 pub mod merge;
 pub mod network;
 mod observe;
+pub mod pages;
 mod register_traffic;
 pub mod registers;
 pub mod scale;
 mod traffic;
+mod visitors;
 pub mod world;
 
 pub use canary::Canary;

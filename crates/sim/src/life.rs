@@ -14,6 +14,8 @@ use shipload_node::cluster::Founding;
 const FORM_MS: u64 = 20_000;
 /// After faults stop, rest comes within so long, milliseconds.
 const REST_MS: u64 = 60_000;
+/// Copies of which new masters don't know are gone after so long, milliseconds.
+const UNTAINTED_MS: u64 = 15_000;
 /// After clients stop, no request of theirs is under way any more, milliseconds.
 const DRAIN_MS: u64 = 7_000;
 
@@ -40,10 +42,13 @@ pub fn settings(seed: u64, canary: Option<Canary>) -> Settings {
     let latest_wins = draw.chance(400);
     let racks = draw.pick(&[1, 1, 2, 3]).unwrap_or(1);
     let disks = draw.chance(350);
+    let skew_ms = draw.pick(&[0, 0, 50, 3_600_000]).unwrap_or(0);
+    let fast_ppm = draw.pick(&[0, 100, 1_000]).unwrap_or(0);
+    let cached = draw.chance(120) || matches!(canary, Some(Canary::NoTaint | Canary::NoStale));
     Settings {
-        host: HostSettings { copies, latest_wins, racks, disks },
-        skew_ms: draw.pick(&[0, 0, 50, 3_600_000]).unwrap_or(0),
-        fast_ppm: draw.pick(&[0, 100, 1_000]).unwrap_or(0),
+        host: HostSettings { copies, latest_wins, racks, disks, cached },
+        skew_ms,
+        fast_ppm,
         canary,
         ..Settings::default()
     }
@@ -86,6 +91,10 @@ fn form(world: &mut World) {
     let pause_ms = world.draw.between((200, 1_500));
     world.run_ms(pause_ms);
     world.diverged = false;
+    if world.settings.host.cached {
+        // Until then new masters don't know all copies, and nothing is trusted.
+        world.run_ms(UNTAINTED_MS);
+    }
 }
 
 /// Faults come.

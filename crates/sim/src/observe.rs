@@ -82,6 +82,7 @@ impl World {
         self.check_racks();
         self.check_records();
         self.check_registers();
+        self.check_pages();
         let busy = |host: &&Host| {
             let queues = host.node.queues();
             queues.parked + queues.deferred + queues.pending_writes + queues.unacked_bytes + queues.waiters

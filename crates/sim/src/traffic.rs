@@ -39,6 +39,9 @@ impl World {
         let Some(any) = self.draw.pick(&nodes) else {
             return self.next_turn(client);
         };
+        if self.is_visitor(client) {
+            return self.visitor_turn(client, any);
+        }
         if self.clients[client].map_at_us <= self.now_us {
             self.clients[client].map_at_us = self.now_us + MAP_US / (nodes.len() as u64).max(1);
             return self.send(client, any, Waiting::Map { node: any }, client::ask_map());
@@ -76,7 +79,7 @@ impl World {
         self.push(self.now_us + PATIENCE_US, Event::GiveUp { client, serial });
     }
 
-    fn next_turn(&mut self, client: usize) {
+    pub(crate) fn next_turn(&mut self, client: usize) {
         let at_us = self.now_us + self.draw.between(self.settings.pace_us);
         self.push(at_us, Event::Turn { client });
     }
@@ -114,6 +117,14 @@ impl World {
                     self.clients[client].learn(node, &frames);
                 }
             }
+            Waiting::Sketch { .. } => self.end_sketch(frames.as_deref()),
+            Waiting::Lease { page, master, asked_us } => {
+                return self.end_lease(client, (page, master, asked_us), frames.as_deref());
+            }
+            Waiting::Page { page, asked_us, until_us } => {
+                self.end_page((page, asked_us, until_us), frames.as_deref());
+            }
+            Waiting::PageWrite { page, number } => self.end_page_write(page, number, frames.as_deref()),
             Waiting::Registers { first, count } => self.end_registers(first, count, frames.as_deref()),
             Waiting::Register { register, sent_us, strict } => {
                 if let Some(frames) = &frames {

@@ -10,6 +10,7 @@ use crate::figures::Figures;
 use crate::host::{Host, HostSettings, address, commits};
 use crate::ledger::Ledger;
 use crate::network::{LinkState, Network};
+use crate::pages::Pages;
 use crate::registers::{REGISTERS, Register};
 use shipload_cluster::NodeId;
 use shipload_cluster::identity::mix;
@@ -42,7 +43,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            host: HostSettings { copies: 2, latest_wins: false, racks: 1, disks: false },
+            host: HostSettings { copies: 2, latest_wins: false, racks: 1, disks: false, cached: false },
             skew_ms: 0,
             fast_ppm: 0,
             records: 60,
@@ -75,6 +76,8 @@ pub struct World {
     pub ledger: Ledger,
     /// The same of registers.
     pub registers: Vec<Register>,
+    /// What visitors read through a cache.
+    pub pages: Pages,
     /// The disks of nodes, by their ids; they outlive processes.
     pub shelves: BTreeMap<NodeId, Shelf>,
     /// What happened.
@@ -115,7 +118,8 @@ impl World {
         let mut network = Network { stall_us: 1_500_000, ..Network::default() };
         network.calm();
         let ledger = Ledger::new(settings.records);
-        World {
+        let visited = settings.host.cached;
+        let mut world = World {
             now_us: 0,
             draw: Draw::new(seed),
             settings,
@@ -125,6 +129,7 @@ impl World {
             clients_rest: true,
             ledger,
             registers: vec![Register::default(); REGISTERS],
+            pages: Pages::default(),
             shelves: BTreeMap::new(),
             figures: Figures::default(),
             trace: mix(seed),
@@ -139,7 +144,11 @@ impl World {
             queue: BTreeMap::new(),
             queued: 0,
             lives: 0,
+        };
+        if visited {
+            world.admit_visitors();
         }
+        world
     }
 
     /// Starts a process with this node id, at an address that nobody had before.

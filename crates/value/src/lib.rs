@@ -22,6 +22,7 @@ pub mod number;
 pub mod order;
 pub mod particle;
 pub mod refusal;
+pub mod sketch;
 pub mod strings;
 pub mod text;
 

@@ -138,8 +138,7 @@ impl Copy {
         now_ms: u64,
         staleness_ms: u64,
     ) -> bool {
-        let told = sketch.filter(|sketch| sketch.time_ms > self.as_of_ms && !sketch.names(digest));
-        let known_ms = told.map_or(self.as_of_ms, |sketch| sketch.time_ms);
+        let known_ms = sketch.map_or(self.as_of_ms, |sketch| sketch.known_ms(digest, self.as_of_ms));
         now_ms < self.until_ms && now_ms.saturating_sub(known_ms) <= staleness_ms
     }
 }
