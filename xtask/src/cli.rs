@@ -6,8 +6,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench_index, bench_model, bench_records, bench_storage, ci, clients, compat, conform, counter, crash,
-    docs, drill, fuzz, golden, image, sim, sql, tidy, voyage, web,
+    bench_index, bench_model, bench_records, bench_sql, bench_storage, bench_web, ci, clients, compat, conform, counter,
+    crash, docs, drill, fuzz, golden, image, sim, sql, tidy, voyage, web,
 };
 
 /// Typed scripts of the project.
@@ -71,6 +71,10 @@ pub(crate) enum Bench {
     Model(bench_model::Args),
     /// Cost of an operation: processor time, latency, system calls, beside Redis (minutes)
     Records(bench_records::Args),
+    /// Queries, beside PostgreSQL and DuckDB (minutes, the first time to compile the engine)
+    Sql(bench_sql::Args),
     /// Durable records: writes, reads, overwrites and starts, beside Redis and PostgreSQL (two minutes)
     Storage(bench_storage::Args),
+    /// REST beside nginx and Redis behind webdis, and idle WebSockets (a minute)
+    Web(bench_web::Args),
 }

@@ -7,7 +7,9 @@
 mod bench_index;
 mod bench_model;
 mod bench_records;
+mod bench_sql;
 mod bench_storage;
+mod bench_web;
 mod benchmarks_document;
 mod ci;
 mod cli;
@@ -61,7 +63,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench(Bench::Index(args)) => bench_index::run(&args).map(|()| true),
         Command::Bench(Bench::Model(args)) => bench_model::run(&args).map(|()| true),
         Command::Bench(Bench::Records(args)) => bench_records::run(&args).map(|()| true),
+        Command::Bench(Bench::Sql(args)) => bench_sql::run(&args),
         Command::Bench(Bench::Storage(args)) => bench_storage::run(&args).map(|()| true),
+        Command::Bench(Bench::Web(args)) => bench_web::run(&args).map(|()| true),
         Command::Ci(args) => ci::run(&args),
         Command::Clients(args) => clients::run(&args),
         Command::Compat(args) => compat::run(&args),

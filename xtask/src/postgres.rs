@@ -52,6 +52,11 @@ impl Postgres {
         Ok(postgres)
     }
 
+    /// The operating system's number of its first process.
+    pub(crate) fn id(&self) -> Result<u32> {
+        self.process.as_ref().map(Process::id).context("PostgreSQL does not run")
+    }
+
     /// Where its socket and its data lie.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

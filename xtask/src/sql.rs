@@ -9,7 +9,7 @@ mod cases;
 mod logic;
 mod moving;
 mod tools;
-mod world;
+pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -11,27 +11,27 @@ use serde_json::{Value, json};
 
 use crate::process::Process;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How long one statement may take.
-const STATEMENT: Duration = Duration::from_secs(120);
+const STATEMENT: Duration = Duration::from_secs(300);
 
 /// A node and its doors.
-pub(super) struct Node {
-    pub(super) http: SocketAddr,
-    pub(super) pg: SocketAddr,
-    pub(super) service: SocketAddr,
-    pub(super) process: Process,
+pub(crate) struct Node {
+    pub(crate) http: SocketAddr,
+    pub(crate) pg: SocketAddr,
+    pub(crate) service: SocketAddr,
+    pub(crate) process: Process,
 }
 
 /// Nodes that know each other.
-pub(super) struct Cluster {
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
     seed: Option<SocketAddr>,
 }
 
 impl Cluster {
     /// Starts so many nodes and waits until each knows all.
-    pub(super) fn start(binary: &Path, count: usize) -> Result<Cluster> {
+    pub(crate) fn start(binary: &Path, count: usize) -> Result<Cluster> {
         let mut cluster = Cluster { nodes: Vec::new(), seed: None };
         for _ in 0..count {
             let (node, heartbeat) = Node::start(binary, cluster.seed)?;
@@ -43,14 +43,14 @@ impl Cluster {
     }
 
     /// One more node, known to all when this returns.
-    pub(super) fn join(&mut self, binary: &Path) -> Result<()> {
+    pub(crate) fn join(&mut self, binary: &Path) -> Result<()> {
         let (node, _) = Node::start(binary, self.seed)?;
         self.nodes.push(node);
         self.wait()
     }
 
     /// Waits until each node knows all, and no other.
-    pub(super) fn wait(&self) -> Result<()> {
+    pub(crate) fn wait(&self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         for node in &self.nodes {
             loop {
@@ -68,7 +68,7 @@ impl Cluster {
     }
 
     /// Runs statements, each ended by a semicolon at the end of a line.
-    pub(super) fn script(&self, text: &str) -> Result<()> {
+    pub(crate) fn script(&self, text: &str) -> Result<()> {
         let first = self.nodes.first().context("there are nodes")?;
         for statement in text.split(";\n").filter(|text| !text.trim().is_empty()) {
             let answer = ask(first.http, statement)?;
@@ -111,12 +111,12 @@ fn free() -> Result<SocketAddr> {
 }
 
 /// Sends one statement on a connection of its own.
-pub(super) fn ask(address: SocketAddr, statement: &str) -> Result<Value> {
+pub(crate) fn ask(address: SocketAddr, statement: &str) -> Result<Value> {
     send(address, &json!({"stmt": statement}))
 }
 
 /// Sends one request on a connection of its own.
-pub(super) fn send(address: SocketAddr, body: &Value) -> Result<Value> {
+pub(crate) fn send(address: SocketAddr, body: &Value) -> Result<Value> {
     let body = body.to_string();
     let mut stream = BufReader::new(TcpStream::connect(address)?);
     stream.get_ref().set_read_timeout(Some(STATEMENT))?;

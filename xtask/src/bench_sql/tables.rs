@@ -1,0 +1,127 @@
+//! What was measured as Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::points::Looked;
+
+const POSTGRES: &str = "postgresql";
+
+/// What a server took for one question: seconds and processor seconds; or what was wrong.
+type Cell = Result<(f64, f64), String>;
+
+/// All tables.
+pub(super) fn markdown(lines: &[Value], looked: &[Looked], rows: u64, scale: f64) -> String {
+    let mut text = String::new();
+    let titles =
+        [("steps", format!("The step counter: {rows} rows")), ("tpch", format!("TPC-H at scale {scale}"))];
+    for (part, title) in titles {
+        let found = question(lines, part);
+        if !found.is_empty() {
+            let _ = write!(text, "### {title}\n\n{}\n", table(&found));
+        }
+    }
+    if !looked.is_empty() {
+        text.push_str("### Rows by key\n\n| server | door | rows per CPU-second | rows a second |\n|---|---|---:|---:|\n");
+        for one in looked {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.0} | {:.0} |",
+                one.server, one.door, one.per_cpu_second, one.per_second
+            );
+        }
+        text.push('\n');
+    }
+    text.push_str(
+        "Seconds, and in brackets processor seconds of all the server's processes; the median of the runs. All servers share the \
+machine, one is asked at a time, and the answers are compared with PostgreSQL's. Shipload keeps two copies when it has several nodes; \
+PostgreSQL runs without `fsync`. DuckDB runs in the process that asks; what that process does itself counts for it.\n",
+    );
+    text
+}
+
+/// Questions in their order, and what each server took.
+fn question(lines: &[Value], part: &str) -> Vec<(String, BTreeMap<String, Cell>)> {
+    let mut found: Vec<(String, BTreeMap<String, Cell>)> = Vec::new();
+    let text = |line: &Value, name: &str| line.get(name).and_then(Value::as_str).map(str::to_owned);
+    for line in lines.iter().filter(|line| text(line, "part").as_deref() == Some(part)) {
+        let (Some(name), Some(server)) = (text(line, "name"), text(line, "server")) else { continue };
+        let number = |name: &str| line.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let cell = match text(line, "error").or_else(|| text(line, "wrong")) {
+            Some(why) => Err(why),
+            None => Ok((number("seconds"), number("cpu"))),
+        };
+        match found.iter_mut().find(|(known, _)| *known == name) {
+            // The peers are asked once for each cluster: the quicker one stands.
+            Some((_, cells)) => match (cells.get(&server), &cell) {
+                (Some(Ok(old)), Ok(new)) if old.0 <= new.0 => {}
+                _ => drop(cells.insert(server, cell)),
+            },
+            None => found.push((name, BTreeMap::from([(server, cell)]))),
+        }
+    }
+    found
+}
+
+fn table(found: &[(String, BTreeMap<String, Cell>)]) -> String {
+    let mut servers: Vec<&String> = Vec::new();
+    for server in found.iter().flat_map(|(_, cells)| cells.keys()) {
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    // Ours first, then the peers.
+    servers.sort_by_key(|server| (!server.starts_with("shipload"), *server));
+    let mut text = String::from("| |");
+    for server in &servers {
+        let _ = write!(text, " {server} |");
+    }
+    text.push_str("\n|---|");
+    servers.iter().for_each(|_| text.push_str("---:|"));
+    text.push('\n');
+    for (name, cells) in found {
+        let _ = write!(text, "| {name} |");
+        for server in &servers {
+            let _ = match cells.get(*server) {
+                Some(Ok((seconds, cpu))) => write!(text, " {seconds:.3} ({cpu:.2}) |"),
+                Some(Err(why)) => write!(text, " {} |", why.replace('|', "/")),
+                None => write!(text, " - |"),
+            };
+        }
+        text.push('\n');
+    }
+    let _ = write!(text, "| times PostgreSQL's seconds |");
+    for server in &servers {
+        let logs: Vec<f64> = found
+            .iter()
+            .filter(|(name, _)| name != "load")
+            .filter_map(|(_, cells)| ratio(cells, server))
+            .collect();
+        let _ = write!(text, " **{:.2}** |", (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp());
+    }
+    text.push_str("\n\n");
+    text
+}
+
+/// The logarithm of how much longer a server took than PostgreSQL.
+fn ratio(cells: &BTreeMap<String, Cell>, server: &str) -> Option<f64> {
+    let seconds = |server: &str| cells.get(server)?.as_ref().ok().map(|(seconds, _)| seconds.max(1e-6).ln());
+    Some(seconds(server)? - seconds(POSTGRES)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn lines_become_a_table() {
+        let line = |server: &str, seconds: f64| json!({"part": "tpch", "name": "q1", "server": server, "seconds": seconds, "cpu": 1.5});
+        let lines = [line(POSTGRES, 2.0), line("shipload, 1 node", 4.0), line(POSTGRES, 3.0)];
+        let text = markdown(&lines, &[], 10, 0.1);
+        assert!(text.contains("| q1 | 4.000 (1.50) | 2.000 (1.50) |"), "{text}");
+        assert!(text.contains("| **2.00** | **1.00** |"), "{text}");
+    }
+}
