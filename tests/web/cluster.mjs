@@ -7,6 +7,8 @@ export class Cluster {
     this.namespace = namespace;
     this.base = base;
     this.nodes = [];
+    // More words for each node.
+    this.more = [];
   }
 
   address(number) { return `127.0.${this.base}.${number + 1}`; }
@@ -16,7 +18,7 @@ export class Cluster {
   start(number) {
     const seeds = [0, 1, 2].filter((other) => other !== number).map((other) => `${this.address(other)}:3002`);
     const child = spawn(this.binary, ['serve', '--address', this.address(number), '--seed', seeds.join(','),
-      '--namespace', this.namespace, '--log-level', 'error'], { stdio: ['ignore', 'inherit', 'inherit'] });
+      '--namespace', this.namespace, '--log-level', 'error', ...this.more], { stdio: ['ignore', 'inherit', 'inherit'] });
     child.on('exit', (code) => { if (!child.wanted && code) console.log(`node ${number} ended with ${code}`); });
     this.nodes[number] = child;
   }

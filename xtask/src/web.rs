@@ -15,8 +15,9 @@ use crate::process::{self, Process};
 use crate::{venv, workspace};
 
 const MODULES: [&str; 2] = ["playwright-core@1.64.1", "axe-core@4.10.3"];
+const CLIENT: &str = "aerospike==19.3.0";
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
-/// Where the node for made-up requests listens.
+/// Where the node for Python's scripts listens.
 const ADDRESS: &str = "127.0.63.1";
 
 /// Which part, and of which program.
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// The program to test; the release build of this checkout when not given
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// With `--only shop`: the folder of documents into which its table and plot are written
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
 }
 
 /// A part that runs alone.
@@ -49,8 +53,12 @@ enum Part {
     Client,
     /// `shipload cache`, Varnish and nginx with three bounds on staleness each, under writes, while nodes come and die
     Staleness,
+    /// The demo shop in Chromium through network delay, with and without caches and the sketch
+    Shop,
     /// The pages in Chromium, while a node dies
     Console,
+    /// Every kind of value through the stock Python client, REST, and SQL where the program has it
+    Values,
     /// Requests made up from the OpenAPI document
     Schema,
 }
@@ -79,10 +87,19 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if wanted(Part::Staleness) {
         holds &= staleness(&binary)?;
     }
+    if wanted(Part::Shop) {
+        modules(&tools)?;
+        let mut words = vec![binary.clone().into_os_string(), pictures.clone().into()];
+        words.extend(args.write.clone().map(OsString::from));
+        holds &= script("shop.mjs", &tools, words)?;
+    }
     if wanted(Part::Console) {
         modules(&tools)?;
         holds &= script("console.mjs", &tools, [binary.clone().into_os_string(), pictures.clone().into()])?;
         println!("pictures: {}", pictures.display());
+    }
+    if wanted(Part::Values) {
+        holds &= values(&binary, &tools)?;
     }
     if wanted(Part::Schema) {
         holds &= schema(&binary, &tools, args.seconds)?;
@@ -110,13 +127,30 @@ fn modules(tools: &Path) -> Result<()> {
     process::succeed(Command::new("npm").args(words).arg(tools).args(MODULES))
 }
 
+/// A node for a script that is no script of Node.js.
+fn node(binary: &Path) -> Result<Process> {
+    let words = ["serve", "--address", ADDRESS, "--namespace", "test", "--log-level", "info"];
+    let mut node = Process::start("the node", Command::new(binary).args(words))?;
+    node.wait_for(Duration::from_secs(20), |line| line.contains("http port").then_some(()))?;
+    Ok(node)
+}
+
+/// What one door writes the others read, whatever kind of value it is.
+fn values(binary: &Path, tools: &Path) -> Result<bool> {
+    println!("\n--> tests/web/values.py, {CLIENT}");
+    let python = venv::python(Path::new("python3"), &tools.join("venv"))?;
+    venv::install(&python, &[CLIENT])?;
+    let _node = node(binary)?;
+    let path = workspace::root().join("tests/web/values.py");
+    let status = Command::new(python).arg(path).arg(ADDRESS).status();
+    Ok(status.context("cannot run Python")?.success())
+}
+
 /// Lets schemathesis make up requests from the description of the API.
 fn schema(binary: &Path, tools: &Path, seconds: u64) -> Result<bool> {
     println!("\n--> {SCHEMATHESIS}, {seconds} s");
     let tool = venv::tool(&tools.join("venv"), "schemathesis", SCHEMATHESIS)?;
-    let words = ["serve", "--address", ADDRESS, "--namespace", "test", "--log-level", "info"];
-    let mut node = Process::start("the node", Command::new(binary).args(words))?;
-    node.wait_for(Duration::from_secs(20), |line| line.contains("http port").then_some(()))?;
+    let _node = node(binary)?;
     let checks =
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
     // Streams have no end that a made-up request could wait for.
