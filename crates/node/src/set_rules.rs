@@ -46,7 +46,7 @@ impl Namespace {
     /// added. Must be called without a stripe locked: it looks at all of them, but only for sets that have a limit.
     pub(crate) fn is_set_full(&self, name: &[u8], set: SetId) -> bool {
         let Some(config) = self.set_config(name) else { return self.is_tenant_full(name) };
-        let limits = Limits::of(&config);
+        let limits = self.limits(&config);
         limits.are_reached(|| self.set_usage(set)) || self.is_tenant_full(name)
     }
 
@@ -59,7 +59,16 @@ impl Namespace {
         else {
             return false;
         };
-        Limits::of(&config).are_reached(|| self.tenant_usage(&tenant))
+        self.limits(&config).are_reached(|| self.tenant_usage(&tenant))
+    }
+
+    fn limits(&self, config: &SetConfig) -> Limits {
+        let own = config.number(SetKey::StopWritesSize);
+        let share_pct = config.number(SetKey::MemorySharePct);
+        let share = self.config.number(NamespaceKey::DataSize) / 100 * share_pct;
+        // 0 is no limit: the smaller one of those that there are.
+        let size = [own, share].into_iter().filter(|limit| *limit > 0).min();
+        Limits { count: config.number(SetKey::StopWritesCount), size: size.unwrap_or(0) }
     }
 
     /// What the sets hold whose names begin like this one's, up to the `*` at its end. Locks every stripe once for each.
@@ -83,10 +92,6 @@ struct Limits {
 }
 
 impl Limits {
-    fn of(config: &SetConfig) -> Limits {
-        Limits { count: config.number(SetKey::StopWritesCount), size: config.number(SetKey::StopWritesSize) }
-    }
-
     fn are_reached(&self, usage: impl FnOnce() -> SetCounts) -> bool {
         if self.count == 0 && self.size == 0 {
             return false;

@@ -59,4 +59,7 @@ key_table! {
     PgAddress "pg.address", Kind::List, "", Static, "Shipload: addresses of the port for PostgreSQL's clients, in a program with SQL. Empty: as for service.";
     PgPort "pg.port", PORT, "5432", Static, "Shipload: the port for PostgreSQL's clients, in a program with SQL; 0: none. Left out when it is the default and taken.";
     HttpCorsOrigin "http.cors-origin", Kind::List, "", Static, "Shipload: origins (`https://shop.example`) whose pages may use the HTTP port; `*` is every one.";
+    HttpHostMap "http.host-map", Kind::List, "", Static, "Shipload: names and the data that are under them, `HOST=NAMESPACE/PREFIX`: a request that comes for such a host finds only sets that begin with the prefix. May be given many times.";
+    HttpMaxConnections "http.max-connections", count(16, 1_000_000), "4096", Static, "Shipload: connections at the same time on the HTTP port, WebSockets included.";
+    HttpMaxStreams "http.max-streams", count(0, 1_000_000), "4096", Static, "Shipload: change streams and live queries at the same time on the HTTP port.";
 }

@@ -12,6 +12,7 @@ key_table! {
     DisableEviction "disable-eviction", Kind::Bool, "false", Dynamic, "Records of this set are never evicted.";
     EnableIndex "enable-index", Kind::Bool, "false", Inert, "Keeps an index of the set's records.";
     MaxRequestsPerSecond "max-requests-per-second", Kind::Integer { min: 0, max: 1_000_000_000 }, "0", Dynamic, "Shipload: refuses what is asked of the set beyond so many requests a second on all nodes together; 0: no limit. A set named `PREFIX*` stands for all sets that begin with it.";
+    MemorySharePct "memory-share-pct", Kind::Integer { min: 0, max: 100 }, "0", Dynamic, "Shipload: refuses new records once the set's data takes so many percent of the namespace's `data-size` on a node; 0, or no `data-size`: no limit.";
     StopWritesCount "stop-writes-count", Kind::Integer { min: 0, max: u64::MAX }, "0", Dynamic, "Refuses new records once the set has so many; 0: no limit.";
     StopWritesSize "stop-writes-size", Kind::Size { min: 0, max: u64::MAX }, "0", Dynamic, "Refuses new records once the set's data takes so many bytes; 0: no limit.";
 }

@@ -40,3 +40,19 @@ fn a_tenant_may_have_so_many_records_in_all_its_sets() {
     assert_eq!(put_results(&node, "other", 5, NOW), [0; 5]);
     assert!(ask(&node, "sets/test/acme.*").starts_with("objects=3:"), "usage is visible");
 }
+
+#[test]
+fn a_tenant_may_have_a_share_of_the_memory() {
+    let node = node();
+    limit(&node, "acme.*", "memory-share-pct=10");
+    assert_eq!(put_results(&node, "acme.users", 50, NOW), [0; 50], "no size, no share");
+    let used = ask(&node, "sets/test/acme.*");
+    let used =
+        used.split("data_used_bytes=").nth(1).and_then(|rest| rest.split(':').next()?.parse::<u64>().ok());
+    let size = used.expect("bytes") * 10 + 1000;
+    assert_eq!(ask(&node, &format!("set-config:context=namespace;namespace=test;data-size={size}")), "ok");
+    assert_eq!(put_results(&node, "acme.orders", 50, NOW).last(), Some(&22), "it is used up");
+    assert_eq!(put_results(&node, "other", 50, NOW), [0; 50]);
+    limit(&node, "acme.*", "memory-share-pct=90");
+    assert_eq!(put_results(&node, "acme.orders", 50, NOW), [0; 50]);
+}
