@@ -6,8 +6,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench_index, bench_model, bench_records, bench_sql, bench_storage, bench_web, ci, clients, compat, conform, counter,
-    crash, docs, drill, fuzz, golden, image, sim, sql, tidy, voyage, web,
+    bench_index, bench_model, bench_records, bench_sql, bench_storage, bench_web, ci, clients, compat,
+    conform, counter, crash, docs, drill, fuzz, golden, image, sim, sql, tidy, voyage, web,
 };
 
 /// Typed scripts of the project.

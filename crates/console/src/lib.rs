@@ -43,6 +43,7 @@ files! {
     "text/javascript; charset=utf-8" "page-nodes.js"
     "text/javascript; charset=utf-8" "page-overview.js"
     "text/javascript; charset=utf-8" "page-partitions.js"
+    "text/javascript; charset=utf-8" "page-slow.js"
     "text/javascript; charset=utf-8" "page-sql.js"
     "text/javascript; charset=utf-8" "page-start.js"
 }

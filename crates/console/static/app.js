@@ -9,6 +9,7 @@ import * as live from './page-live.js';
 import * as indexes from './page-indexes.js';
 import * as modules from './page-modules.js';
 import * as jobs from './page-jobs.js';
+import * as slow from './page-slow.js';
 import * as sql from './page-sql.js';
 import * as start from './page-start.js';
 import * as api from './page-api.js';
@@ -19,6 +20,7 @@ const pages = [
   { path: 'partitions', title: 'Partitions', glyph: '▦', key: 'p', page: partitions },
   { path: 'nodes', title: 'Nodes', glyph: '⬢', key: 'n', page: nodes },
   { path: 'jobs', title: 'Jobs', glyph: '⟳', key: 'j', page: jobs },
+  { path: 'slow', title: 'Slow requests', glyph: '◷', key: 'w', page: slow },
   { group: 'Data' },
   { path: 'data', title: 'Records', glyph: '≡', key: 'd', page: data },
   { path: 'sql', title: 'SQL', glyph: '⌕', key: 'q', page: sql, needs: 'sql' },

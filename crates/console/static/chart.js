@@ -1,7 +1,10 @@
 // Lines over time, as SVG, with the numbers for those who do not see them.
 import { h, svg, count } from './dom.js';
 
-const WIDTH = 560, HEIGHT = 170, LEFT = 44, BOTTOM = 20, TOP = 8, RIGHT = 6;
+const HEIGHT = 170, LEFT = 48, BOTTOM = 20, TOP = 8, RIGHT = 6;
+
+// As wide as it will be shown: letters must not shrink with the picture.
+const width = () => (matchMedia('(max-width: 820px)').matches ? 340 : 560);
 
 function nice(most) {
   const power = 10 ** Math.floor(Math.log10(most || 1));
@@ -10,6 +13,7 @@ function nice(most) {
 
 // series: [{ name, color, values }]; times: ms; options: { unit, max, min }
 export function chart(title, times, series, options = {}) {
+  const WIDTH = width();
   const shown = series.map((one) => `${one.name} ${count(one.values.at(-1) ?? 0)}${options.unit || ''}`).join(', ');
   const box = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'chart', role: 'img', 'aria-label': `${title}: now ${shown}` });
   const low = options.min ?? 0;
@@ -21,12 +25,13 @@ export function chart(title, times, series, options = {}) {
   for (const part of [0, 0.5, 1]) {
     const value = low + (most - low) * part;
     box.append(svg('line', { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: 'gridline' }));
-    box.append(svg('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, compact(value)));
+    box.append(svg('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, `${compact(value)}${options.unit || ''}`));
   }
   const seconds = Math.round((until - from) / 1000);
   box.append(svg('text', { x: LEFT, y: HEIGHT - 4 }, seconds > 90 ? `${Math.round(seconds / 60)} min ago` : `${seconds} s ago`));
   box.append(svg('text', { x: WIDTH - RIGHT, y: HEIGHT - 4, 'text-anchor': 'end' }, 'now'));
-  for (const one of series) {
+  // What went wrong is drawn only where something did: a line at zero would cover the others.
+  for (const one of series.filter(({ rare, values }) => !rare || values.some((value) => value > 0))) {
     const points = one.values.map((value, place) => `${x(times[place]).toFixed(1)},${y(Math.min(value, most)).toFixed(1)}`);
     if (points.length > 1) {
       const area = `${x(times[0]).toFixed(1)},${y(low)} ${points.join(' ')} ${x(until).toFixed(1)},${y(low)}`;

@@ -64,11 +64,13 @@ export function confirmed(title, text, yes) {
   });
 }
 
-export function table(heads, rows, empty) {
+// With `stack` each row is a card of its own on a phone, its cells below each other with their heads beside them.
+export function table(heads, rows, empty, stack) {
   if (!rows.length) return empty || h('p', { class: 'empty' }, 'Nothing here.');
   const head = (one) => h('th', { scope: 'col', class: one.num && 'num' }, one.text ?? one);
+  if (stack) rows.forEach((row) => [...row.children].forEach((cell, at) => { cell.dataset.head = heads[at]?.text ?? heads[at] ?? ''; }));
   return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table' },
-    h('table', {}, h('thead', {}, h('tr', {}, heads.map(head))), h('tbody', {}, rows)));
+    h('table', { class: stack && 'stack' }, h('thead', {}, h('tr', {}, heads.map(head))), h('tbody', {}, rows)));
 }
 
 export const field = (label, input, wide) => h('label', { class: wide ? 'field wide' : 'field' }, label, input);

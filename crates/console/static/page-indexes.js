@@ -38,7 +38,7 @@ export function show({ main, state, onCluster, every }) {
       h('td', {}, one.name), h('td', {}, one.set || 'all'), h('td', { class: 'mono' }, one.bin), h('td', {}, one.type), h('td', {}, one.in),
       h('td', {}, h('span', { class: `badge ${one.state === 'RW' ? 'good' : 'warning'}` }, one.state === 'RW' ? 'ready' : 'being made')),
       h('td', { class: 'num' }, h('button', { type: 'button', class: 'danger', onclick: () => drop(one.name) }, 'Delete')))),
-    h('div', { class: 'empty' }, h('strong', {}, 'No index yet'), 'Records are found by key, by listing and by filter without one.')));
+    h('div', { class: 'empty' }, h('strong', {}, 'No index yet'), 'Records are found by key, by listing and by filter without one.'), true));
   }
   async function drop(index) {
     if (!await confirmed('Delete this index?', `${index} is removed from all nodes. Records stay.`, 'Delete')) return;

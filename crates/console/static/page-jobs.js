@@ -14,7 +14,7 @@ export function show({ main, every }) {
         h('td', { class: 'num' }, count(job.succeeded)), h('td', { class: 'num' }, job.runTimeMs < 1000 ? `${job.runTimeMs} ms` : span(job.runTimeMs / 1000)),
         h('td', {}, h('span', { class: `badge ${job.active ? 'accent' : job.status === 'done(ok)' ? 'good' : 'warning'}` }, job.active ? 'runs' : job.status.slice(5, -1))),
         h('td', { class: 'num' }, job.active && h('button', { class: 'danger', type: 'button', onclick: () => abort(job.id) }, 'Abort')))),
-      h('div', { class: 'empty' }, h('strong', {}, 'Nothing runs'), 'Queries that take a while are listed here, with a way to end them.')));
+      h('div', { class: 'empty' }, h('strong', {}, 'Nothing runs'), 'Queries that take a while are listed here, with a way to end them.'), true));
   }
   async function abort(id) {
     if (!await confirmed('End this job?', `Job ${id} ends on all nodes. What a background job has changed stays changed.`, 'End it')) return;

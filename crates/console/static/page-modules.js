@@ -12,6 +12,6 @@ export function show({ main, every }) {
         const { source } = await get(`modules/${segment(one.name)}`);
         dialog(one.name, h('pre', { tabindex: '0' }, source));
       } }, 'Source')))),
-    h('div', { class: 'empty' }, h('strong', {}, 'No module is registered'), 'Register one with your client, for instance udf_put of the Python client.')));
+    h('div', { class: 'empty' }, h('strong', {}, 'No module is registered'), 'Register one with your client, for instance udf_put of the Python client.'), true));
   });
 }

@@ -38,7 +38,7 @@ export function show({ main, onCluster, every }) {
         h('td', { class: 'num' }, one.replicationFactor),
         h('td', {}, meter(one.replicatedPct), h('span', { class: 'small muted' }, `${one.replicatedPct} %`)),
         h('td', { class: 'num' }, bytes(one.dataBytes)),
-        h('td', {}, one.stopWrites && h('span', { class: 'badge critical' }, 'refuses writes'))))));
+        h('td', {}, one.stopWrites && h('span', { class: 'badge critical' }, 'refuses writes')))), null, true));
   });
 
   every(2000, async () => {
@@ -48,7 +48,7 @@ export function show({ main, onCluster, every }) {
     fill(charts,
       chart('Operations a second', times, [
         { name: 'reads', color: '--c0', values: of('reads') }, { name: 'writes', color: '--c1', values: of('writes') },
-        { name: 'queries', color: '--c3', values: of('queries') }, { name: 'failed', color: '--c7', values: of('errors') }]),
+        { name: 'queries', color: '--c3', values: of('queries') }, { name: 'failed', color: '--c7', values: of('errors'), rare: true }]),
       chart('99 of 100 took at most', times, [
         { name: 'reads', color: '--c0', values: of('readP99Ms') }, { name: 'writes', color: '--c1', values: of('writeP99Ms') }], { unit: ' ms' }),
       chart('Copies in place', times, [{ name: 'replicated', color: '--c1', values: of('replicatedPct') }], { unit: ' %', max: 100 }),

@@ -6,10 +6,8 @@
 
 use crate::Web;
 use crate::problem::Problem;
-use axum::extract::{Request, State};
 use axum::http::header::{ETAG, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
@@ -32,16 +30,16 @@ pub fn layer(origins: &[String]) -> CorsLayer {
     layer.allow_origin(AllowOrigin::list(known))
 }
 
-/// Refuses changes that a page of another origin asks for.
-pub async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
+/// The refusal of a change that a page of another origin asks for.
+pub fn guard(web: &Web, method: &Method, headers: &HeaderMap) -> Option<Response> {
     // What is opened as a WebSocket is read by its page, whatever the browser thinks of it.
-    let opens = request.headers().contains_key(header::UPGRADE);
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && !opens;
-    if !reads && !is_welcome(request.headers(), &web.settings.cors_origins) {
-        let detail = "a page of another origin may do no such thing; allow it by http.cors-origin";
-        return Problem::new(StatusCode::FORBIDDEN, "cross-origin", detail).into_response();
+    let opens = headers.contains_key(header::UPGRADE);
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !opens;
+    if reads || is_welcome(headers, &web.settings.cors_origins) {
+        return None;
     }
-    next.run(request).await
+    let detail = "a page of another origin may do no such thing; allow it by http.cors-origin";
+    Some(Problem::new(StatusCode::FORBIDDEN, "cross-origin", detail).into_response())
 }
 
 fn is_welcome(headers: &HeaderMap, origins: &[String]) -> bool {

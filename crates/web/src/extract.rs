@@ -4,12 +4,13 @@ use crate::key::{RecordKey, set_name};
 use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::convert::Infallible;
 
 /// The record that a path names.
 #[derive(Debug)]
@@ -42,6 +43,19 @@ impl<S: Send + Sync> FromRequestParts<S> for InSet {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         let Path((namespace, set)) = path.map_err(|error| Problem::bad_request(error.body_text()))?;
         Ok(InSet { namespace, set: set_name(&set).to_owned() })
+    }
+}
+
+/// What a client knows already: the lines of `If-None-Match`, without the other headers.
+#[derive(Debug)]
+pub struct Known(pub HeaderMap);
+
+impl<S: Send + Sync> FromRequestParts<S> for Known {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Known, Infallible> {
+        let lines = parts.headers.get_all(IF_NONE_MATCH).iter();
+        Ok(Known(lines.map(|line| (IF_NONE_MATCH, line.clone())).collect()))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod etag;
 pub mod extract;
 pub mod filter;
 pub mod history;
+pub mod hosts;
 pub mod hub;
 pub mod info;
 pub mod jobs;
@@ -35,6 +36,7 @@ pub mod schema;
 pub mod select;
 pub mod serve;
 pub mod sketch;
+pub mod slow;
 pub mod socket;
 pub mod ttl;
 
@@ -49,6 +51,8 @@ use tokio::sync::Semaphore;
 pub struct Settings {
     /// Origins (`https://shop.example`) whose pages may use this door; `*` is every one.
     pub cors_origins: Vec<String>,
+    /// Names under which only a tenant's data are.
+    pub hosts: hosts::HostMap,
     /// Connections at the same time, on all addresses together.
     pub connections_max: usize,
     /// Requests that are answered at the same time.
@@ -63,9 +67,10 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             cors_origins: Vec::new(),
-            connections_max: 2048,
+            hosts: hosts::HostMap::default(),
+            connections_max: 4096,
             requests_max: 256,
-            streams_max: 1024,
+            streams_max: 4096,
             body_max: 16 << 20,
         }
     }
@@ -80,29 +85,42 @@ pub struct More {
     pub greet: fn() -> axum::http::Extensions,
 }
 
-/// What all handlers share.
+/// What all handlers share; copies are cheap.
 #[derive(Clone)]
-pub struct Web {
+pub struct Web(Arc<Shared>);
+
+/// What is behind a [`Web`].
+pub struct Shared {
     /// The node.
     pub records: Arc<dyn Records>,
     /// What the user said.
-    pub settings: Arc<Settings>,
+    pub settings: Settings,
     /// Past figures of the cluster.
-    pub history: Arc<History>,
+    pub history: History,
     /// What nodes say of changes.
-    pub hub: Arc<hub::Hub>,
+    pub hub: hub::Hub,
     /// Live queries.
-    pub board: Arc<live::board::Board>,
+    pub board: live::board::Board,
+    /// Requests that took long.
+    pub slow: slow::SlowLog,
     /// Paths of another room.
     pub more: Option<More>,
     /// Masters that others have told of.
-    pub leaders: Arc<lease::Leaders>,
+    pub leaders: lease::Leaders,
     /// The last cache sketches.
-    pub sketches: Arc<sketch::Sketches>,
+    pub sketches: sketch::Sketches,
     /// Requests that may be answered now.
-    places: Arc<Semaphore>,
+    places: Semaphore,
     /// Streams that may be open.
     streams: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for Web {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Web {
@@ -112,22 +130,23 @@ impl std::fmt::Debug for Web {
 }
 
 impl Web {
-    /// The door of this node.
+    /// The door of this node, with the paths of another room beside it.
     #[must_use]
-    pub fn new(records: Arc<dyn Records>, settings: Settings) -> Web {
-        let places = Arc::new(Semaphore::new(settings.requests_max));
+    pub fn new(records: Arc<dyn Records>, settings: Settings, more: Option<More>) -> Web {
+        let places = Semaphore::new(settings.requests_max);
         let streams = Arc::new(Semaphore::new(settings.streams_max));
-        Web {
+        Web(Arc::new(Shared {
             records,
-            settings: Arc::new(settings),
-            history: Arc::default(),
-            hub: Arc::default(),
-            board: Arc::default(),
-            leaders: Arc::default(),
-            sketches: Arc::default(),
-            more: None,
+            settings,
+            history: History::default(),
+            hub: hub::Hub::default(),
+            board: live::board::Board::default(),
+            leaders: lease::Leaders::default(),
+            sketches: sketch::Sketches::default(),
+            slow: slow::SlowLog::default(),
+            more,
             places,
             streams,
-        }
+        }))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Web, batch, catalog, changes, cluster, history, jobs, live, operate, partitions, problem, record, select,
-    sketch, socket,
+    sketch, slow, socket,
 };
 use axum::Json;
 use axum::extract::State;
@@ -19,7 +19,7 @@ use utoipa::OpenApi;
         record::get, record::put, record::post, record::patch, record::delete,
         operate::operate, batch::run, select::list, select::query,
         changes::stream, live::live, socket::socket, sketch::sketch,
-        cluster::cluster, partitions::partitions, history::history, jobs::jobs, jobs::abort,
+        cluster::cluster, partitions::partitions, history::history, jobs::jobs, jobs::abort, slow::slow,
         catalog::namespaces, catalog::sets, catalog::indexes, catalog::create_index, catalog::delete_index,
         catalog::modules, catalog::module, catalog::node, catalog::quiesce, catalog::addresses,
     ),

@@ -5,7 +5,7 @@
 use crate::Web;
 use crate::command::{self, Existing, Operation, Projection, Record};
 use crate::etag::{self, Condition, Unsupported};
-use crate::extract::{Content, Named, Params};
+use crate::extract::{Content, Known, Named, Params};
 use crate::json;
 use crate::key::{self, RecordKey};
 use crate::lease;
@@ -85,12 +85,12 @@ pub async fn get(
     State(web): State<Web>,
     Named(key): Named,
     Params(params): Params<ReadParams>,
-    headers: HeaderMap,
+    Known(known): Known,
 ) -> Result<Response, Problem> {
     let projection = projection(params.bins.as_deref())?;
     let (record, life_s) = lease::read(&web, &key, &projection).await?;
     let version = record.version;
-    let known = etag::is_known(&headers, version);
+    let known = etag::is_known(&known, version);
     let response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -106,7 +106,10 @@ pub async fn get(
 pub async fn read(web: &Web, key: &RecordKey, projection: &Projection) -> Result<Record, Problem> {
     let mut frames = Vec::new();
     command::read(&mut frames, key, projection);
-    let answer = web.records.call(frames, 1).await?;
+    let answer = match web.records.glance(&frames, &key.namespace, key.digest.partition().number()) {
+        Some(answer) => answer,
+        None => web.records.call(frames, 1).await?,
+    };
     let [body] = command::bodies(&answer, 1)?[..] else { return Err(crate::Trouble::Garbled.into()) };
     Ok(Record::of(&command::decoded(body)?)?)
 }

@@ -77,6 +77,12 @@ pub trait Records: Send + Sync + 'static {
         Box::pin(async { Err(Trouble::Refused) })
     }
 
+    /// Answers the frame of a plain read at once, when the record is mastered here; none when it has to be asked for by
+    /// [`Records::call`].
+    fn glance(&self, _frame: &[u8], _namespace: &str, _partition: u16) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Who masters a partition, as far as this node knows.
     fn master(&self, _namespace: &str, _partition: u16) -> Option<NodeId> {
         None

@@ -3,7 +3,7 @@
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, Request, StatusCode};
-use shipload_web::router::router;
+use shipload_web::router::{Front, router};
 use shipload_web::{Frames, Later, Member, NodeId, Partitions, Records, Settings, Trouble, Web};
 use std::sync::Arc;
 use tower::ServiceExt as _;
@@ -54,8 +54,8 @@ impl Records for Stand {
     }
 }
 
-fn door(trouble: Option<Trouble>, settings: Settings) -> axum::Router {
-    router(Web::new(Arc::new(Stand(trouble, std::sync::Mutex::default())), settings))
+fn door(trouble: Option<Trouble>, settings: Settings) -> Front {
+    router(Web::new(Arc::new(Stand(trouble, std::sync::Mutex::default())), settings, None))
 }
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
@@ -64,7 +64,7 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> 
     built.body(Body::empty()).expect("a request")
 }
 
-async fn ask(door: &axum::Router, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+async fn ask(door: &Front, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
     let response = door.clone().oneshot(request).await.expect("infallible");
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, 1 << 20).await.expect("a short body");
@@ -99,6 +99,7 @@ async fn metrics_are_answered_while_every_place_is_taken() {
             assert!(body.contains("\"code\":\"busy\""));
             break;
         }
+        tokio::task::yield_now().await;
     }
     for path in ["/metrics", "/healthz", "/readyz"] {
         assert_eq!(ask(&door, request("GET", path, &[])).await.0, StatusCode::OK, "{path}");
@@ -106,7 +107,7 @@ async fn metrics_are_answered_while_every_place_is_taken() {
     busy.abort();
 }
 
-async fn ask_owned(door: axum::Router, request: Request<Body>) {
+async fn ask_owned(door: Front, request: Request<Body>) {
     ask(&door, request).await;
 }
 
@@ -143,9 +144,9 @@ async fn other_origins_are_let_in_by_configuration_only() {
 
 #[tokio::test]
 async fn paths_of_another_room_are_guarded_and_not_packed() {
-    let mut web = Web::new(Arc::new(Stand::default()), Settings::default());
     let routes = axum::Router::new().route("/_sql", axum::routing::post(|| async { "x".repeat(1000) }));
-    web.more = Some(shipload_web::More { routes, greet: axum::http::Extensions::new });
+    let more = shipload_web::More { routes, greet: axum::http::Extensions::new };
+    let web = Web::new(Arc::new(Stand::default()), Settings::default(), Some(more));
     let door = router(web);
     let packed = [(ACCEPT_ENCODING.as_str(), "gzip")];
     let (status, headers, body) = ask(&door, request("POST", "/_sql", &packed)).await;
@@ -192,7 +193,7 @@ fn member(id: u64) -> Member {
 async fn events_are_kept_though_nobody_looks() {
     let stand =
         Arc::new(Stand(Some(Trouble::Refused), std::sync::Mutex::new(vec![member(0xa1), member(0xb2)])));
-    let web = Web::new(Arc::<Stand>::clone(&stand), Settings::default());
+    let web = Web::new(Arc::<Stand>::clone(&stand), Settings::default(), None);
     let keeper = tokio::spawn(shipload_web::history::keep(web.clone()));
     tokio::time::sleep(std::time::Duration::from_secs(30)).await;
     *stand.1.lock().expect("nobody panics") = vec![member(0xa1)];

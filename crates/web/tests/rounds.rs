@@ -54,7 +54,7 @@ impl Records for Elsewhere {
 #[tokio::test(start_paused = true)]
 async fn every_round_is_a_query_of_its_own() {
     let node = Arc::new(Elsewhere::default());
-    let web = Web::new(Arc::<Elsewhere>::clone(&node), Settings::default());
+    let web = Web::new(Arc::<Elsewhere>::clone(&node), Settings::default(), None);
     let request = Request::builder().uri("/v1/db/test/demo?filter=%7B%22a%22:1%7D").header(HOST, "node");
     let request = request.body(Body::empty()).expect("a request");
     let response = router(web).oneshot(request).await.expect("infallible");

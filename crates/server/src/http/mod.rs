@@ -4,6 +4,7 @@
 //! for on connections of the record door ([`lanes`]).
 
 mod encode;
+mod glance;
 mod lanes;
 mod metrics;
 mod records;
@@ -19,6 +20,7 @@ pub(crate) use sql::Sql;
 use crate::service::{Crew, Shared};
 use records::Node;
 use shipload_node::config::NetworkKey;
+use shipload_web::hosts::HostMap;
 use shipload_web::{More, Settings, Web};
 use std::io;
 use std::net::TcpListener;
@@ -41,10 +43,16 @@ pub(crate) fn run(
         .thread_name("web")
         .enable_all()
         .build()?;
-    let origins = shared.node.config().network.list(NetworkKey::HttpCorsOrigin);
-    let settings = Settings { cors_origins: origins, ..Settings::default() };
-    let mut web = Web::new(Arc::new(Node::new(shared, crew)), settings);
-    web.more = more;
+    let network = &shared.node.config().network;
+    let number = |key| usize::try_from(network.number(key)).unwrap_or(usize::MAX);
+    let settings = Settings {
+        cors_origins: network.list(NetworkKey::HttpCorsOrigin),
+        hosts: HostMap::of(&network.list(NetworkKey::HttpHostMap)),
+        connections_max: number(NetworkKey::HttpMaxConnections),
+        streams_max: number(NetworkKey::HttpMaxStreams),
+        ..Settings::default()
+    };
+    let web = Web::new(Arc::new(Node::new(shared, crew)), settings, more);
     runtime.block_on(async move {
         let (sender, receiver) = watch::channel(false);
         let serving = shipload_web::serve::serve(web, listeners, receiver);

@@ -1,5 +1,6 @@
 //! The node as the web door sees it.
 
+use super::glance::Glance;
 use super::lanes::{Lanes, Open, Stream, refused};
 use super::metrics::Scraper;
 use crate::service::{Crew, Shared};
@@ -28,6 +29,7 @@ type Reached = (Vec<String>, Arc<Lanes>);
 pub(super) struct Node {
     shared: Arc<Shared>,
     scraper: Mutex<Scraper>,
+    glance: Glance,
     here: Arc<Lanes>,
     others: Mutex<HashMap<NodeId, Reached>>,
 }
@@ -35,11 +37,12 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(shared: Arc<Shared>, crew: Arc<Crew>) -> Node {
         let scraper = Mutex::new(Scraper::new(Arc::clone(&shared)));
+        let glance = Glance::new(Arc::clone(&shared), Arc::clone(&crew));
         let here: Open = Box::new(move || {
             let seated = seat(&crew);
             Box::pin(async move { seated })
         });
-        Node { shared, scraper, here: Lanes::new(here), others: Mutex::default() }
+        Node { shared, scraper, glance, here: Lanes::new(here), others: Mutex::default() }
     }
 
     /// Lanes to a node.
@@ -106,6 +109,10 @@ impl Records for Node {
     fn call_at(&self, node: NodeId, frames: Vec<u8>, answers: usize) -> Later<Vec<u8>> {
         let lanes = self.lanes(node);
         Box::pin(async move { lanes?.call(frames, answers).await })
+    }
+
+    fn glance(&self, frame: &[u8], namespace: &str, partition: u16) -> Option<Vec<u8>> {
+        self.glance.read(frame, namespace, partition)
     }
 
     fn master(&self, namespace: &str, partition: u16) -> Option<NodeId> {

@@ -8,8 +8,8 @@ mod guest;
 pub use guest::Work;
 
 use crate::Web;
-use crate::router::router;
-use axum::Router;
+use crate::router::{Front, router};
+use axum::body::Body;
 use axum::http::{Extensions, Request};
 use guest::Guest;
 use hyper::body::Incoming;
@@ -74,7 +74,7 @@ pub async fn serve(
 }
 
 struct Door {
-    app: Router,
+    app: Front,
     greet: Option<fn() -> Extensions>,
     places: Arc<Semaphore>,
     extra: Arc<Semaphore>,
@@ -100,8 +100,11 @@ impl Door {
                     let _ = stream.set_nodelay(true);
                     let work = Work::default();
                     let guest = Guest::new(stream, patience, place, work.clone());
-                    let mut greeting = self.greet.map(|greet| greet()).unwrap_or_default();
-                    greeting.insert(work);
+                    let greeting = self.greet.map(|greet| {
+                        let mut greeting = greet();
+                        greeting.insert(work);
+                        greeting
+                    });
                     guests.spawn(one(self.app.clone(), guest, greeting, self.stop.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -125,7 +128,7 @@ impl Door {
     }
 }
 
-async fn one(app: Router, guest: Guest, greeting: Extensions, mut stop: watch::Receiver<bool>) {
+async fn one(app: Front, guest: Guest, greeting: Option<Extensions>, mut stop: watch::Receiver<bool>) {
     let guest = TokioIo::new(guest);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADERS_MAX);
@@ -136,8 +139,10 @@ async fn one(app: Router, guest: Guest, greeting: Extensions, mut stop: watch::R
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(header_list);
     let app = app.map_request(move |mut request: Request<Incoming>| {
-        request.extensions_mut().extend(greeting.clone());
-        request
+        if let Some(greeting) = &greeting {
+            request.extensions_mut().extend(greeting.clone());
+        }
+        request.map(Body::new)
     });
     let service = TowerToHyperService::new(app);
     let connection = builder.serve_connection_with_upgrades(guest, service);
