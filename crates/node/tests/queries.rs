@@ -5,9 +5,10 @@ mod support;
 
 use shipload_node::Executed;
 use shipload_value::Digest;
-use shipload_wire::bits::{field, info1, info2, info3, op};
+use shipload_wire::bits::{field, info1, info2, info3, info4, op};
 use shipload_wire::message::Header;
 use shipload_wire::request::{self, Query};
+use shipload_wire::rows::{Block, HEADS, KEYS, RowHead, RowReader};
 use shipload_wire::{Op, ResultCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,6 +117,51 @@ fn sets_projections_and_metadata() {
     let bare = records(engine.messages(&query_bytes(&Query { no_bin_data: true, ..base })));
     assert_eq!(bare.len(), 10);
     assert!(bare.iter().all(|record| record.ops.is_empty() && record.header.info1 == info1::GET_NOBINDATA));
+}
+
+/// What stands before a row, and its cells.
+type Row = (RowHead, Vec<(u8, Vec<u8>)>);
+
+#[test]
+fn rows_hold_cells_of_every_record() {
+    let mut engine = filled(300);
+    engine.put(5, header(), &[Op { code: op::WRITE, kind: 3, name: b"b", value: b"text" }]);
+    let partitions = all_partitions();
+    let query = Query { namespace: "test", set: "demo", partitions: &partitions, ..Query::default() };
+    let rows = |flags: u32, bins: &[&[u8]], answer: Vec<Answer>| -> Vec<Row> {
+        let mut all = Vec::new();
+        for block in records(answer) {
+            assert_eq!((block.header.info4, block.ops.len()), (info4::ROWS, 1));
+            let last = block.digest.unwrap();
+            let found = Block::decode(&block.ops[0].3, last.0).unwrap();
+            let mut reader = RowReader::new(found.rest());
+            for _ in 0..found.count {
+                let head = if flags & HEADS == 0 { RowHead::default() } else { reader.head().unwrap() };
+                let keys = usize::from(flags & KEYS != 0);
+                let cell = |_| reader.cell().map(|(kind, bytes)| (kind, bytes.to_vec())).unwrap();
+                all.push((head, (0..bins.len() + keys).map(cell).collect()));
+                assert!(flags & HEADS == 0 || Digest(head.digest).partition() == last.partition());
+            }
+            assert!(reader.cell().is_err(), "bytes behind the rows");
+        }
+        all
+    };
+    // Also those that have none of the bins, and in any order of the bins.
+    for bins in [[b"a".as_slice(), b"b"], [b"b", b"a"], [b"b", b"none"]] {
+        let asked = Query { rows: Some(HEADS | KEYS), bins: &bins, ..query };
+        let found = rows(HEADS | KEYS, &bins, engine.messages(&query_bytes(&asked)));
+        let names: BTreeSet<_> = found.iter().map(|(head, _)| head.digest).collect();
+        assert_eq!((found.len(), names.len()), (300, 300));
+        let text = bins.iter().position(|bin| *bin == b"b").unwrap() + 1;
+        let texts: Vec<_> = found.iter().filter(|(_, cells)| cells[text].0 != 0).collect();
+        assert_eq!(texts.len(), 1);
+        assert_eq!(texts[0].1[text], (3, b"text".to_vec()));
+        assert_eq!((texts[0].0.digest, texts[0].0.generation), (digest(5).0, 2));
+    }
+    let bare = Query { rows: Some(0), ..query };
+    assert_eq!(rows(0, &[], engine.messages(&query_bytes(&bare))).len(), 300);
+    let few = Query { rows: Some(0), bins: &[b"a"], max_records: 7, ..query };
+    assert_eq!(rows(0, &[b"a"], engine.messages(&query_bytes(&few))).len(), 7);
 }
 
 #[test]

@@ -9,7 +9,9 @@ mod filters;
 mod functions;
 mod provider;
 mod rewrite;
+mod rows;
 mod run;
+mod scan_exec;
 mod tables;
 mod wrong;
 

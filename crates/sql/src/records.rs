@@ -12,17 +12,26 @@ mod single;
 mod tcp;
 
 pub use map::{NodeAddress, Nodes};
-pub use scan::{Scan, ScanStream};
+pub use scan::{Bunch, RowBunch, Scan, ScanStream};
 pub use single::{Mode, Write};
 pub use tcp::Tcp;
 
 use crate::error::{Kind, SqlError};
 use crate::value::Value;
 use async_trait::async_trait;
-use shipload_wire::ResultCode;
+use shipload_wire::{Response, ResultCode};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
+use tokio::time::sleep;
+
+/// How often something is asked again that has no master, and how long is waited before. Partitions are handed over, and taken from
+/// the dead, in less.
+const ASKED_AGAIN: u32 = 50;
+/// How often a read is asked again that took too long.
+const LATE_MAX: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes of a record's name.
 pub type Digest = [u8; 20];
@@ -150,6 +159,23 @@ impl Records {
         let body = self.call(to, request).await?;
         let mut answers = shipload_wire::response::info_answers(&body);
         Ok(answers.next().map(|(_, value)| value.to_owned()).unwrap_or_default())
+    }
+
+    /// Asks the own node for one record. While its partition has no master, which is refused without being done, it is
+    /// asked again for a while; what only reads may be asked again a few times when it took too long, too.
+    async fn ask(&self, request: Vec<u8>, reads: bool) -> Result<Vec<u8>, RecordError> {
+        let mut body = self.call(&To::Own, request.clone()).await?;
+        let mut late = 0;
+        for _ in 0..ASKED_AGAIN {
+            match Response::decode(&body).ok().and_then(|response| response.result()) {
+                Some(ResultCode::Unavailable) => {}
+                Some(ResultCode::Timeout) if reads && late < LATE_MAX => late += 1,
+                _ => break,
+            }
+            sleep(PAUSE).await;
+            body = self.call(&To::Own, request.clone()).await?;
+        }
+        Ok(body)
     }
 
     /// Sends a request that one frame answers.

@@ -74,6 +74,8 @@ pub mod info4 {
     pub const TXN_ON_LOCKING_ONLY: u8 = 0x10;
     /// Two bits: how much error detail is wanted.
     pub const ERROR_DETAIL: u8 = 0x60;
+    /// This project's own: a query wants rows, see [`crate::rows`].
+    pub const ROWS: u8 = 0x80;
 }
 
 /// Field ids.

@@ -30,6 +30,7 @@ pub mod query;
 pub mod reply;
 pub mod request;
 pub mod response;
+pub mod rows;
 
 pub use batch::{Batch, Row};
 pub use code::ResultCode;

@@ -2,7 +2,7 @@
 //!
 //! [`message`] writes anything; the others fill in header bits and fields the way official clients do.
 
-use crate::bits::{field, info1, info2, info3, op, row};
+use crate::bits::{field, info1, info2, info3, info4, op, row};
 use crate::frame;
 use crate::message::Header;
 use crate::ops::Op;
@@ -203,6 +203,8 @@ pub struct Query<'a> {
     pub bins: &'a [&'a [u8]],
     /// Metadata only.
     pub no_bin_data: bool,
+    /// Rows of the bins instead of records, with these bits of [`crate::rows`].
+    pub rows: Option<u32>,
     /// Most records wanted; 0 for all.
     pub max_records: u64,
     /// Pace; 0 for none.
@@ -240,6 +242,8 @@ pub fn query(out: &mut Vec<u8>, query: &Query<'_>) {
     let header = Header {
         info1: info1::READ | no_bin_data,
         info3: info3::PARTITION_DONE,
+        info4: if query.rows.is_some() { info4::ROWS } else { 0 },
+        generation: query.rows.unwrap_or(0),
         record_ttl: u32::MAX,
         ..Header::default()
     };

@@ -18,6 +18,7 @@ fn a_query_round_trips() {
         partitions: &[0, 4095, 17],
         digests: &digests,
         bins: &[b"a", b"b"],
+        rows: None,
         no_bin_data: true,
         max_records: 333,
         records_per_second: 3,

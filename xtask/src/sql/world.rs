@@ -81,8 +81,20 @@ impl Cluster {
 }
 
 impl Node {
-    /// Starts a node; it and where others gossip with it.
+    /// Starts a node; it and where others gossip with it. A port that was free may be taken before the node has it.
     fn start(binary: &Path, seed: Option<SocketAddr>) -> Result<(Node, SocketAddr)> {
+        const ATTEMPTS: usize = 5;
+        let taken = |error: &anyhow::Error| error.to_string().contains("already in use");
+        for _ in 1..ATTEMPTS {
+            match Node::start_once(binary, seed) {
+                Err(error) if taken(&error) => {}
+                done => return done,
+            }
+        }
+        Node::start_once(binary, seed)
+    }
+
+    fn start_once(binary: &Path, seed: Option<SocketAddr>) -> Result<(Node, SocketAddr)> {
         let (http, pg) = (free()?, free()?);
         let mut command = Command::new(binary);
         command.args(["serve", "--address", "127.0.0.1", "--port", "0", "--info-port", "0", "--http-port"]);

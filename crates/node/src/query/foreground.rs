@@ -1,21 +1,22 @@
 //! Foreground queries: records streamed to the client that asked.
 
 use super::Step;
+use super::answer::{self, Rows};
 use super::walk::{Along, Reading, Sets, Walk};
-use crate::command::{Answer, Command, project, view};
+use crate::command::view;
 use crate::jobs::{Job, JobStatus};
 use crate::namespace::Namespace;
 use crate::node::Node;
 use crate::now::Now;
 use crate::timing::{Histogram, Timing};
 use crate::worker::Worker;
-use shipload_store::{RecordRef, SetId};
+use shipload_store::RecordRef;
 use shipload_value::PartitionId;
 use shipload_value::expr::{Program, Truth};
-use shipload_wire::bits::{field, info1, info3};
+use shipload_wire::bits::info3;
 use shipload_wire::code::ResultCode;
 use shipload_wire::reply::{self, ReplyHeader};
-use shipload_wire::{Fields, PartitionQuery, Request};
+use shipload_wire::{PartitionQuery, Request};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -90,6 +91,8 @@ struct Slice<'s> {
     limit: usize,
     /// How much has been looked at.
     looks: usize,
+    /// Rows are wanted instead of records.
+    rows: Option<Rows<'s>>,
 }
 
 /// Why a look at a partition ended.
@@ -152,7 +155,9 @@ impl Foreground {
         let step = match Request::decode(&body) {
             Ok(request) => {
                 let limit = started.saturating_add(room.clamp(1, FRAME_BYTES));
-                let mut slice = Slice { worker, namespace, request: &request, now, out, limit, looks: 0 };
+                let rows = Rows::asked(&request);
+                let mut slice =
+                    Slice { worker, namespace, request: &request, now, out, limit, looks: 0, rows };
                 match self.slice(&mut slice) {
                     Ok(step) => step,
                     Err(end) => self.end(worker, namespace, now, out, end),
@@ -187,7 +192,11 @@ impl Foreground {
         while slice.looks < SLICE_LOOKS {
             let reading = self.walk.present().ok_or(ResultCode::Ok)?;
             slice.looks += PARTITION_LOOKS;
-            match self.look(slice, &reading) {
+            let looked = self.look(slice, &reading);
+            if let Some(rows) = &mut slice.rows {
+                rows.close(slice.out);
+            }
+            match looked {
                 Looked::End => {
                     let finished = self.walk.finish_part();
                     if let Some(job) = &self.job {
@@ -246,13 +255,8 @@ impl Foreground {
     /// Sends one record that is of a wanted set and alive, if the filter lets it through.
     fn record(&mut self, slice: &mut Slice<'_>, record: &RecordRef<'_>, bval: Option<i64>) {
         self.pace.count();
-        let set = slice.worker.set_name(slice.namespace, record.meta().set).to_vec();
-        let passed = self.filter.as_ref().is_none_or(|filter| {
-            let header = view::Header::stored(record, &set);
-            let view = view::StoredView { record, header: &header };
-            filter.filter(&view, view::clock(slice.now)) == Truth::True
-        });
-        if passed && append(slice, record, &set, bval) {
+        let passed = self.passes(slice, record) && append(slice, record, bval);
+        if passed {
             self.wanted = self.wanted.map(|wanted| wanted - 1);
         }
         if let Some(job) = &self.job {
@@ -261,6 +265,16 @@ impl Foreground {
             let counter = if passed { &job.recs_succeeded } else { &job.recs_filtered_bins };
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether the filter lets a record through.
+    fn passes(&self, slice: &mut Slice<'_>, record: &RecordRef<'_>) -> bool {
+        self.filter.as_ref().is_none_or(|filter| {
+            let header =
+                view::Header::stored(record, slice.worker.set_name(slice.namespace, record.meta().set));
+            let view = view::StoredView { record, header: &header };
+            filter.filter(&view, view::clock(slice.now)) == Truth::True
+        })
     }
 
     fn end(
@@ -326,68 +340,13 @@ fn unavailable(out: &mut Vec<u8>, partition: PartitionId) {
     reply::header(out, &header);
 }
 
-/// Appends one record as a message; false when nothing of it is to be sent.
-fn append(slice: &mut Slice<'_>, record: &RecordRef<'_>, set: &[u8], bval: Option<i64>) -> bool {
-    let Slice { worker, request, now, out, .. } = slice;
-    let start = out.len();
-    let mark = reply::header(out, &ReplyHeader::default());
-    let mut field_count = fields(request, record, set, out);
-    if let Some(bval) = bval {
-        reply::field(out, field::BVALS, &bval.to_le_bytes());
-        field_count += 1;
+/// Appends one record; false when nothing of it is to be sent.
+fn append(slice: &mut Slice<'_>, record: &RecordRef<'_>, bval: Option<i64>) -> bool {
+    if let Some(rows) = &mut slice.rows {
+        rows.append(slice.out, record);
+        return true;
     }
-    let no_fields = Fields::default();
-    let command = Command {
-        info1: request.header.info1,
-        info2: request.header.info2,
-        info3: 0,
-        info4: 0,
-        generation: 0,
-        ttl: 0,
-        digest: record.digest(),
-        fields: &no_fields,
-        set,
-        filter: None,
-        ops: request.ops.clone(),
-        row: 0,
-    };
-    let mut answer = Answer::new(out, &command).into_reads();
-    if !project(&mut worker.scratch, &command, record, set, *now, &mut answer) {
-        out.truncate(start);
-        return false;
-    }
-    let op_count = answer.count();
-    let meta = record.meta();
-    let header = ReplyHeader {
-        generation: u32::from(meta.generation),
-        void_time: meta.void_time,
-        field_count,
-        op_count,
-        ..ReplyHeader::default()
-    };
-    reply::patch_header(out, mark, &header);
-    if request.header.info1 & info1::GET_NOBINDATA != 0 {
-        // The real server repeats this bit, and clients that look for it are told that no bins were asked.
-        out[start + 1] = info1::GET_NOBINDATA;
-    }
-    true
-}
-
-/// Appends the fields that name a record; says how many.
-fn fields(request: &Request<'_>, record: &RecordRef<'_>, set: &[u8], out: &mut Vec<u8>) -> u16 {
-    reply::field(out, field::NAMESPACE, request.fields.namespace.unwrap_or_default());
-    reply::field(out, field::DIGEST, &record.digest().0);
-    let mut count = 2;
-    if record.meta().set != SetId::NONE {
-        reply::field(out, field::SET, set);
-        count += 1;
-    }
-    if let Some(key) = record.key() {
-        let mut whole = Vec::with_capacity(key.bytes.len() + 1);
-        whole.push(key.kind);
-        whole.extend_from_slice(key.bytes);
-        reply::field(out, field::KEY, &whole);
-        count += 1;
-    }
-    count
+    let Slice { worker, namespace, request, now, out, .. } = slice;
+    let set = worker.set_name(namespace, record.meta().set).to_vec();
+    answer::append(&mut worker.scratch, request, *now, out, answer::Found { record, set: &set, bval })
 }

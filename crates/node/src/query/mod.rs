@@ -10,6 +10,7 @@
 //! ```
 
 mod aggregate;
+mod answer;
 mod background;
 mod foreground;
 mod index_walk;

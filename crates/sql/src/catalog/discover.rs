@@ -26,18 +26,36 @@ type Finding = (Instant, Option<Arc<Table>>);
 pub struct Discovered {
     records: Records,
     tables: Mutex<HashMap<(String, String), Finding>>,
+    counts: Mutex<HashMap<(String, String), (Instant, usize)>>,
 }
 
 impl Discovered {
     /// Nothing yet.
     #[must_use]
     pub fn new(records: Records) -> Discovered {
-        Discovered { records, tables: Mutex::default() }
+        Discovered { records, tables: Mutex::default(), counts: Mutex::default() }
     }
 
     /// Forgets everything.
     pub fn forget(&self) {
         self.tables.lock().clear();
+    }
+
+    /// About how many records a set has on all nodes, as of a moment ago; none when a node does not tell.
+    pub async fn rows(&self, namespace: &str, set: &str) -> Option<usize> {
+        let key = (namespace.to_owned(), set.to_owned());
+        let kept = self.counts.lock().get(&key).filter(|(since, _)| since.elapsed() < FRESH).copied();
+        if let Some((_, rows)) = kept {
+            return Some(rows);
+        }
+        let mut rows = 0usize;
+        for node in self.records.nodes().await.ok()? {
+            let text = self.records.info(&node.to, &format!("sets/{namespace}/{set}")).await.ok()?;
+            let count = text.split([':', ';']).find_map(|pair| pair.strip_prefix("objects="));
+            rows = rows.saturating_add(count.and_then(|count| count.parse().ok()).unwrap_or(0));
+        }
+        self.counts.lock().insert(key, (Instant::now(), rows));
+        Some(rows)
     }
 
     /// The names of the sets of a namespace that hold records, on any node.
@@ -89,6 +107,7 @@ impl Discovered {
             place: Place { namespace: namespace.to_owned(), set: set.to_owned() },
             partitions: (0..PARTITIONS).collect(),
             bins: Bins::All,
+            rows: None,
             filter: Vec::new(),
             max_records: SAMPLE,
         };

@@ -130,6 +130,12 @@ impl Catalogs {
                 Err(RecordError::Refused(
                     ResultCode::Generation | ResultCode::RecordExists | ResultCode::NotFound,
                 )) => {}
+                // It may have been written, and is the newest one then, or not.
+                Err(RecordError::Refused(ResultCode::Timeout)) => {
+                    if self.read().await?.tables == catalog.tables {
+                        return Ok(made);
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -217,6 +223,11 @@ impl Catalogs {
             }
         }
         Ok(Arc::new(whole))
+    }
+
+    /// About how many records a table has, copies counted; none when nobody tells.
+    pub async fn rows(&self, table: &Table) -> Option<usize> {
+        self.discovered.rows(&table.namespace, &table.set).await
     }
 
     /// Forgets what was found of sets.

@@ -2,11 +2,13 @@
 
 use super::arrow::{column, field};
 use super::filters;
+use super::rows::Layout;
+use super::scan_exec::ScanExec;
 use crate::catalog::{Table, bin_name};
 use crate::column_type::Type;
 use crate::error::SqlError;
 use crate::execute::push;
-use crate::records::{Bins, Record, Records, Scan};
+use crate::records::{Bins, Bunch, Record, Records, Scan};
 use crate::value::Value;
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -38,12 +40,26 @@ pub(super) struct SetTable {
     schema: SchemaRef,
     records: Records,
     streams: u16,
+    /// About how many records it has, where that is known.
+    rows: Option<usize>,
 }
 
 impl SetTable {
-    pub(super) fn new(table: Arc<Table>, parts: Vec<Part>, records: Records, streams: u16) -> SetTable {
+    pub(super) fn new(
+        table: Arc<Table>,
+        parts: Vec<Part>,
+        records: Records,
+        (streams, rows): (u16, Option<usize>),
+    ) -> SetTable {
         let fields: Vec<_> = parts.iter().map(|part| field(&part.name, &part.ty)).collect();
-        SetTable { table, parts, schema: Arc::new(Schema::new(fields)), records, streams: streams.max(1) }
+        SetTable {
+            table,
+            parts,
+            schema: Arc::new(Schema::new(fields)),
+            records,
+            streams: streams.max(1),
+            rows,
+        }
     }
 }
 
@@ -93,18 +109,24 @@ impl TableProvider for SetTable {
         let filter = packed.fold(Vec::new(), push::both);
         let keys = filters.iter().find_map(|filter| filters::keys(&self.table, filter));
         let bins = bins_of(&self.table, &parts);
+        let layout = Layout::new(&self.table, &parts, &schema).map(Arc::new);
         let leaf = |partitions: Vec<u16>, keys: Option<Vec<Value>>| {
             let scan = Scan {
                 place: self.table.place(),
                 partitions,
-                bins: bins.clone(),
+                bins: match &layout {
+                    Some(layout) if keys.is_none() => Bins::Some(layout.bins().to_vec()),
+                    _ => bins.clone(),
+                },
+                rows: layout.as_ref().map(|layout| layout.flags()),
                 filter: filter.clone(),
                 // With a filter above, rows may still fall away.
                 max_records: if filters.is_empty() { limit.map_or(0, |limit| limit as u64) } else { 0 },
             };
             let (table, parts, schema) = (Arc::clone(&self.table), parts.clone(), Arc::clone(&schema));
             let records = self.records.clone();
-            Arc::new(Leaf { table, parts, schema, records, scan, keys }) as Arc<dyn PartitionStream>
+            let layout = layout.clone();
+            Arc::new(Leaf { table, parts, schema, records, scan, keys, layout }) as Arc<dyn PartitionStream>
         };
         let leaves: Vec<Arc<dyn PartitionStream>> = match keys {
             Some(keys) => vec![leaf(Vec::new(), Some(keys))],
@@ -115,12 +137,15 @@ impl TableProvider for SetTable {
                 .collect(),
         };
         let exec = StreamingTableExec::try_new(Arc::clone(&schema), leaves, None, None, false, limit)?;
-        Ok(Arc::new(exec))
+        Ok(match self.rows {
+            Some(rows) => Arc::new(ScanExec::new(exec, rows)),
+            None => Arc::new(exec),
+        })
     }
 }
 
-/// The bins that the columns need. A node leaves out records that have none of the bins that were named, and a row of
-/// nulls is a row: so all bins are read as soon as a column is.
+/// The bins that whole records are read with. A node leaves out records that have none of the bins that were named, and a
+/// row of nulls is a row: so all bins are read as soon as a column is. Rows need only what is named: see [`Layout`].
 fn bins_of(table: &Table, parts: &[Part]) -> Bins {
     let stored = |part: &Part| {
         part.path.first().is_some_and(|first| !first.starts_with('_') || table.column(first).is_some())
@@ -137,6 +162,7 @@ struct Leaf {
     records: Records,
     scan: Scan,
     keys: Option<Vec<Value>>,
+    layout: Option<Arc<Layout>>,
 }
 
 impl fmt::Debug for Leaf {
@@ -156,6 +182,7 @@ impl PartitionStream for Leaf {
         let sender = builder.tx();
         let (table, parts, schema) = (Arc::clone(&self.table), self.parts.clone(), Arc::clone(&self.schema));
         let (records, scan, keys) = (self.records.clone(), self.scan.clone(), self.keys.clone());
+        let layout = self.layout.clone();
         builder.spawn(async move {
             if let Some(keys) = keys {
                 let digests: Vec<_> = keys.iter().filter_map(|key| table.digest(key)).collect();
@@ -167,9 +194,15 @@ impl PartitionStream for Leaf {
             }
             let mut stream = records.scan(scan);
             while let Some(bunch) = stream.next().await {
-                let bunch = bunch.map_err(external)?;
-                if sender.send(batch(&table, &parts, &schema, &bunch)).await.is_err() {
-                    break;
+                let batches = match (bunch.map_err(external)?, &layout) {
+                    (Bunch::Records(records), _) => vec![batch(&table, &parts, &schema, &records)?],
+                    (Bunch::Rows(rows), Some(layout)) => layout.batches(&rows)?,
+                    (Bunch::Rows(_), None) => Vec::new(),
+                };
+                for batch in batches {
+                    if sender.send(Ok(batch)).await.is_err() {
+                        return Ok(());
+                    }
                 }
             }
             Ok(())
@@ -179,7 +212,12 @@ impl PartitionStream for Leaf {
 }
 
 /// Records as a batch of columns.
-fn batch(table: &Table, parts: &[Part], schema: &SchemaRef, records: &[Record]) -> Result<RecordBatch> {
+pub(super) fn batch(
+    table: &Table,
+    parts: &[Part],
+    schema: &SchemaRef,
+    records: &[Record],
+) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(parts.len());
     for part in parts {
         let owned: Vec<Value>;

@@ -47,6 +47,7 @@ pub(super) async fn resolve(
     if let ControlFlow::Break(error) = VisitMut::visit(query, &mut names) {
         return Err(error);
     }
+    let several = names.found.len() > 1;
     for (engine_name, (schema, name)) in names.found {
         let provider: Arc<dyn TableProvider> = if SYSTEM_SCHEMAS.contains(&schema.as_str()) {
             let rows = system::table(sql, session, &schema, &name).await?;
@@ -54,7 +55,9 @@ pub(super) async fn resolve(
         } else {
             let table = sql.catalogs.table(&schema, &name).await?;
             let parts = parts(sql, &table, &rewritten.mentioned, &mut hidden).await?;
-            Arc::new(SetTable::new(table, parts, sql.records.clone(), streams))
+            // Only joins want to know.
+            let rows = if several { sql.catalogs.rows(&table).await } else { None };
+            Arc::new(SetTable::new(table, parts, sql.records.clone(), (streams, rows)))
         };
         tables.insert(engine_name, provider);
     }

@@ -153,11 +153,11 @@ impl Sql {
         }
         let filter =
             selection.map(|selection| super::push::filter(table, selection, call.args)).unwrap_or_default();
-        let scan =
-            Scan { place, partitions: (0..PARTITIONS).collect(), bins: Bins::All, filter, max_records: 0 };
+        let partitions = (0..PARTITIONS).collect();
+        let scan = Scan { place, partitions, bins: Bins::All, rows: None, filter, max_records: 0 };
         let mut stream = self.records.scan(scan);
         let mut records = Vec::new();
-        while let Some(bunch) = stream.next().await {
+        while let Some(bunch) = stream.records().await {
             for record in bunch? {
                 if holds(call, table, selection, &record)? {
                     records.push(record);

@@ -2,10 +2,12 @@
 
 use super::answer::{code, malformed, record};
 use super::single::{TIMEOUT_MS, particles, read_header, read_ops, write_ops};
-use super::{Bins, Digest, Place, Record, RecordError, Records, To, Write, closed, key_particle};
+use super::{ASKED_AGAIN, Bins, Digest, PAUSE, Place, Record, RecordError, Records, To, Write};
+use super::{closed, key_particle};
 use shipload_wire::bits::{batch as flags, info2};
 use shipload_wire::request::{self, BatchRow, Key};
 use shipload_wire::{Header, ResultCode, response};
+use tokio::time::sleep;
 
 /// Rows that go in one request.
 const ROWS_MAX: usize = 1000;
@@ -115,8 +117,35 @@ impl Records {
         }
     }
 
-    /// Sends the rows; one answer for each, in order. A row that is not answered has timed out.
+    /// Sends the rows; one answer for each, in order. Rows of partitions without a master are sent again for a while.
     async fn rows(
+        &self,
+        rows: &[BatchRow<'_>],
+        digests: &[Digest],
+    ) -> Result<Vec<(ResultCode, Record)>, RecordError> {
+        let mut found = self.rows_once(rows, digests).await?;
+        for _ in 0..ASKED_AGAIN {
+            let refused = |(place, (code, _)): (usize, &(ResultCode, Record))| {
+                (*code == ResultCode::Unavailable).then_some(place)
+            };
+            let places: Vec<usize> = found.iter().enumerate().filter_map(refused).collect();
+            if places.is_empty() {
+                break;
+            }
+            sleep(PAUSE).await;
+            let again: Vec<_> = places.iter().filter_map(|place| rows.get(*place).copied()).collect();
+            let names: Vec<_> = places.iter().filter_map(|place| digests.get(*place).copied()).collect();
+            for (place, answer) in places.iter().zip(self.rows_once(&again, &names).await?) {
+                if let Some(slot) = found.get_mut(*place) {
+                    *slot = answer;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sends the rows; one answer for each, in order. A row that is not answered has timed out.
+    async fn rows_once(
         &self,
         rows: &[BatchRow<'_>],
         digests: &[Digest],

@@ -1,7 +1,7 @@
 //! One record at a time.
 
 use super::answer::{code, malformed, record};
-use super::{Bins, Digest, Place, Record, RecordError, Records, To, key_particle};
+use super::{Bins, Digest, Place, Record, RecordError, Records, key_particle};
 use crate::value::{Value, particle};
 use shipload_wire::bits::{info1, info2, info3};
 use shipload_wire::request::{self, Key};
@@ -108,7 +108,7 @@ impl Records {
         let mut out = Vec::new();
         let key = Key::new(&place.namespace, &place.set, digest);
         request::command(&mut out, &read_header(bins), &key, &read_ops(bins));
-        let body = self.call(&To::Own, out).await?;
+        let body = self.ask(out, true).await?;
         let response = Response::decode(&body).map_err(malformed)?;
         match code(&response) {
             ResultCode::Ok => Ok(Some(record(&response, Some(digest)))),
@@ -158,7 +158,7 @@ impl Records {
     }
 
     async fn change(&self, request: Vec<u8>) -> Result<u32, RecordError> {
-        let body = self.call(&To::Own, request).await?;
+        let body = self.ask(request, false).await?;
         let response = Response::decode(&body).map_err(malformed)?;
         match code(&response) {
             ResultCode::Ok => Ok(response.header.generation),
