@@ -18,6 +18,8 @@ const WEBDIS: &str = "127.0.80.53";
 const REDIS_PORT: &str = "6380";
 /// Bytes of the value.
 const VALUE: usize = 200;
+/// Sockets that the default of `http.max-connections` lets in for sure.
+const FITTING: u32 = 2000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder for files, and the program under test.
@@ -63,7 +65,9 @@ impl Server {
     pub(super) fn shipload(world: &World) -> Result<Server> {
         let mut command = Command::new(&world.binary);
         command.args(["serve", "--address", NODE, "--namespace", "test", "--log-level", "info"]);
-        command.args(["--set", &format!("network.http.max-connections={}", world.sockets + 1000)]);
+        if world.sockets > FITTING {
+            command.args(["--set", &format!("network.http.max-connections={}", world.sockets + 1000)]);
+        }
         let mut node = Process::start("the node", &mut command)?;
         node.wait_for(PATIENCE, |line| line.contains("http port").then_some(()))?;
         let url = format!("http://{NODE}:4200");
