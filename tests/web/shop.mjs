@@ -2,7 +2,7 @@
 // the sketch. No time is checked: only that it shows what it should, and whence it came.
 //
 //   node shop.mjs BINARY PICTURES [DOCUMENTS]      with DOCUMENTS, a table and a plot are written there
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { check, run } from './checks.mjs';
@@ -11,10 +11,12 @@ import { delayed } from './delay.mjs';
 import { serve } from '../../examples/shop/server.mjs';
 
 const [binary, pictures, documents] = process.argv.slice(2);
-const { chromium } = createRequire(join(process.env.WEB_MODULES, 'node_modules/'))('playwright-core');
+const require = createRequire(join(process.env.WEB_MODULES, 'node_modules/'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 // A copy lives for ten seconds at most: what nodes don't know after their start is over after 22.
 const cluster = new Cluster(binary, 90, 'test:replication-factor=2:cache-max-ttl=10:cache-write-chance-pct=90');
-const ROUND_TRIPS_MS = [50, 150], ROUNDS = 3;
+const ROUND_TRIPS_MS = [50, 150], ROUNDS = Number(process.env.SHOP_ROUNDS ?? 3);
 const [ADDRESS, PORT] = ['127.0.90.9', 8090];
 const WAYS = [
   ['no cache, one by one', 'plain', false],
@@ -100,6 +102,10 @@ async function looks() {
     const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     await page.screenshot({ path: join(pictures, `shop-${scheme}-${width}.png`) });
     check(`the page is whole, ${scheme}, ${width} pixels wide`, errors.length === 0 && wider <= 0, errors.join('; '));
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => window.axe.run());
+    const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+    check('    everybody can use it', serious.length === 0, serious.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 80)}`).join('; '));
     if (width === 390) await buy(page);
     await context.close();
   }
