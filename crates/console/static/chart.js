@@ -30,8 +30,9 @@ export function chart(title, times, series, options = {}) {
   const seconds = Math.round((until - from) / 1000);
   box.append(svg('text', { x: LEFT, y: HEIGHT - 4 }, seconds > 90 ? `${Math.round(seconds / 60)} min ago` : `${seconds} s ago`));
   box.append(svg('text', { x: WIDTH - RIGHT, y: HEIGHT - 4, 'text-anchor': 'end' }, 'now'));
-  // What went wrong is drawn only where something did: a line at zero would cover the others.
-  for (const one of series.filter(({ rare, values }) => !rare || values.some((value) => value > 0))) {
+  // What went wrong is drawn first, and only where something did: a line at zero would cover the others.
+  const drawn = series.filter(({ rare, values }) => !rare || values.some((value) => value > 0));
+  for (const one of drawn.sort((a, b) => Number(b.rare ?? false) - Number(a.rare ?? false))) {
     const points = one.values.map((value, place) => `${x(times[place]).toFixed(1)},${y(Math.min(value, most)).toFixed(1)}`);
     if (points.length > 1) {
       const area = `${x(times[0]).toFixed(1)},${y(low)} ${points.join(' ')} ${x(until).toFixed(1)},${y(low)}`;

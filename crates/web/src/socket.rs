@@ -33,6 +33,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 const SUBSCRIPTIONS_MAX: usize = 64;
 /// Bytes of a message of a client.
 const MESSAGE_MAX: usize = 32 << 10;
+/// Bytes that are read and written at once. A connection on which nothing happens holds them all the time.
+const BUFFER: usize = 4 << 10;
 /// Messages that may wait for a connection.
 const AHEAD: usize = 32;
 /// How often a client is pinged, and how long it may be silent.
@@ -103,6 +105,7 @@ pub async fn socket(
     known(&web, &namespace)?;
     let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
+    let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER);
     Ok(upgrade.on_upgrade(move |socket| Talk::new(web, namespace).run(socket)))
 }
 
