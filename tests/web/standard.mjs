@@ -45,7 +45,7 @@ export function nginx(address, port, nodes) {
   const file = join(folder, 'nginx.conf');
   const text = placed(deploy('nginx.conf'), /server 127\.0\.0\.1:4200/g, nodes)
     .replace('listen 8081;', `listen ${address}:${port};`)
-    .replace('/var/cache/nginx/shipload', join(folder, 'copies'))
+    .replace('/var/lib/nginx/shipload', join(folder, 'copies'))
     .replace('http {', ['body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
       .reduce((lines, kind) => `${lines}\n    ${kind === 'body' ? 'client_body' : kind}_temp_path ${folder}/${kind};`, 'http {'));
   writeFileSync(file, text);
