@@ -74,8 +74,7 @@ impl HostMap {
 /// Whether a segment, once its percent signs are read, is a digest instead of a key.
 fn is_digest(segment: &str) -> bool {
     let mut bytes = segment.bytes();
-    let digit =
-        |bytes: &mut std::str::Bytes<'_>| bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+    let digit = |bytes: &mut std::str::Bytes<'_>| bytes.next().and_then(|byte| char::from(byte).to_digit(16));
     b"digest:".iter().all(|wanted| match bytes.next() {
         Some(b'%') => {
             let pair = digit(&mut bytes).zip(digit(&mut bytes));
