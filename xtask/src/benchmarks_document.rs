@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn the_document_has_both_marks() {
         let document = std::fs::read_to_string(workspace::root().join(DOCUMENT)).unwrap();
-        for name in [crate::bench_index::MARK, crate::bench_records::MARK] {
+        for name in [crate::bench_index::MARK, crate::bench_records::MARK, crate::bench_web::MARK] {
             replace(&document, name, "x").unwrap();
         }
     }
