@@ -87,7 +87,7 @@ impl VisitorMut for Rewriter<'_> {
 impl Rewriter<'_> {
     fn expr(&mut self, expr: &mut Expr) -> Result<()> {
         if let Some(path) = path_of(expr) {
-            return self.path(expr, path);
+            return self.path(expr, &path);
         }
         match expr {
             Expr::Value(ValueWithSpan { value: AstValue::Placeholder(name), .. }) => {
@@ -149,7 +149,7 @@ impl Rewriter<'_> {
     }
 
     /// A column: its path becomes one name, after the table's name where there was one.
-    fn path(&mut self, expr: &mut Expr, path: Vec<String>) -> Result<()> {
+    fn path(&mut self, expr: &mut Expr, path: &[String]) -> Result<()> {
         if let Expr::Identifier(ident) = expr
             && ident.quote_style.is_none()
         {
@@ -159,7 +159,7 @@ impl Rewriter<'_> {
                 return Ok(());
             }
         }
-        self.mentioned.insert(path.clone());
+        self.mentioned.insert(path.to_owned());
         if path.len() == 1 {
             // A schema before the table's name is dropped: the table is known by its own name.
             if let Expr::CompoundIdentifier(parts) = expr
@@ -170,7 +170,7 @@ impl Rewriter<'_> {
             }
             return Ok(());
         }
-        let column = Ident::with_quote('"', show_path(&path));
+        let column = Ident::with_quote('"', show_path(path));
         *expr = match qualifier(expr) {
             Some(table) => Expr::CompoundIdentifier(vec![table, column]),
             None => Expr::Identifier(column),

@@ -4,6 +4,7 @@ use crate::error::{Kind, SqlError};
 use datafusion::common::{DataFusionError, SchemaError};
 
 /// An error of the engine, with the code that clients expect.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where map_err wants a function")]
 pub(super) fn from_engine(error: DataFusionError) -> SqlError {
     if let DataFusionError::External(inner) = error.find_root()
         && let Some(ours) = inner.downcast_ref::<SqlError>()
