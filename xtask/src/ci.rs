@@ -33,7 +33,7 @@ struct Step {
 const LONG_STEPS_UNTIL: Duration = Duration::from_secs(58 * 60);
 
 /// The steps in the order in which they run.
-const STEPS: [Step; 28] = [
+const STEPS: [Step; 30] = [
     Step { name: "tidy", words: &["xtask", "tidy"] },
     Step { name: "format", words: &["fmt", "--all", "--check"] },
     Step {
@@ -63,6 +63,8 @@ const STEPS: [Step; 28] = [
     Step { name: "web live", words: &["xtask", "web", "--only", "live"] },
     Step { name: "web client", words: &["xtask", "web", "--only", "client"] },
     Step { name: "web staleness", words: &["xtask", "web", "--only", "staleness"] },
+    Step { name: "web values", words: &["xtask", "web", "--only", "values"] },
+    Step { name: "web subscriptions", words: &["xtask", "web", "--only", "subscriptions"] },
     Step { name: "web console", words: &["xtask", "web", "--only", "console"] },
     Step { name: "web schema", words: &["xtask", "web", "--only", "schema", "--seconds", "30"] },
     Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "20"] },
@@ -117,14 +119,14 @@ pub(crate) fn run(args: &CiArgs) -> Result<bool> {
             summary.push(one(step)?);
         }
     }
-    println!("\n{:<16} {:<8} {:>8}", "step", "result", "seconds");
+    println!("\n{:<17} {:<8} {:>8}", "step", "result", "seconds");
     for (name, ended, seconds) in &summary {
         let ended = match ended {
             Ended::Passed => "passed",
             Ended::Failed => "FAILED",
             Ended::LeftOut => "left out",
         };
-        println!("{name:<16} {ended:<8} {seconds:>8}");
+        println!("{name:<17} {ended:<8} {seconds:>8}");
     }
     let count = |wanted| summary.iter().filter(|(_, ended, _)| *ended == wanted).count();
     let failed = count(Ended::Failed);
