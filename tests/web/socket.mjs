@@ -32,9 +32,16 @@ async function main() {
   // 1. Two queries on one connection, through different nodes than the writes.
   const door = live(0);
   await until('the door opens', () => door.status, (status) => status === 101);
-  door.send({ type: 'subscribe', subscription: 'best', set: 'players', sort: '-score', limit: 3 });
-  door.send({ type: 'subscribe', subscription: 'odd', set: 'players', filter: { team: 1 }, sort: 'score' });
-  await until('both results', () => door.list.filter((one) => one.type === 'result').length, (count) => count === 2);
+  const first = { best: { sort: '-score', limit: 3 }, odd: { filter: { team: 1 }, sort: 'score' } };
+  const subscribe = (subscription) => door.send({ type: 'subscribe', subscription, set: 'players', ...first[subscription] });
+  Object.keys(first).forEach(subscribe);
+  // While a view changes a first run may be refused; the subscription has ended then, and is asked for again.
+  let looked = 0;
+  await until('both results', () => {
+    for (const one of door.list.slice(looked)) if (one.ended) { console.log(`     again: ${JSON.stringify(one)}`); subscribe(one.subscription); }
+    looked = door.list.length;
+    return door.list.filter((one) => one.type === 'result').length;
+  }, (count) => count === 2);
   check('the first result', listOf(door.list, 'best') === '[["p4",40],["p3",30],["p2",20]]', listOf(door.list, 'best'));
   await put('p0', { score: 99, team: 0 });
   await put('p1', { score: 98, team: 1 }, 2);
