@@ -27,7 +27,10 @@ impl Sql {
         let call = Call { session, args, job: &job.job, moment: moment_of(session) };
         let described = match &parsed.statement {
             Statement::Stock(stock) => match stock.as_ref() {
-                Stock::Query(query) => self.engine()?.describe(self, call.query(query)).await.map(Some),
+                Stock::Query(query) => match self.point_columns(&call, query).await {
+                    Some(columns) => Ok(Some(columns)),
+                    None => self.engine()?.describe(self, call.query(query)).await.map(Some),
+                },
                 Stock::Explain { .. } => Ok(Some(vec![("QUERY PLAN".to_owned(), Type::Text)])),
                 Stock::Insert(insert) => match &insert.returning {
                     Some(items) => {

@@ -63,6 +63,32 @@ impl Sql {
     }
 }
 
+impl Sql {
+    /// The columns of the answer to a query that names its records by their keys and asks for declared columns only: no
+    /// planner either. None for any other, and for one that is wrong: the engine says why.
+    pub(super) async fn point_columns(&self, call: &Call<'_>, query: &Query) -> Option<Vec<(String, Type)>> {
+        let (select, name) = simple(query)?;
+        let plain = |item: &SelectItem| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => path_of(expr).is_some(),
+            item => is_wildcard(item),
+        };
+        if select.selection.is_none() || !select.projection.iter().all(plain) {
+            return None;
+        }
+        let (schema, name) = crate::catalog::qualify(&name, &call.session.schema).ok()?;
+        if crate::catalog::SYSTEM_SCHEMAS.contains(&schema.as_str()) {
+            return None;
+        }
+        let table = self.catalogs.table(&schema, &name).await.ok()?;
+        if table.kind != TableKind::Base || table.discovered {
+            return None;
+        }
+        key::digests(&table, select.selection.as_ref(), call.args, &call.moment).ok()??;
+        let columns = project(&table, &select.projection, &[], call).ok()?.columns;
+        columns.iter().all(|(_, ty)| *ty != Type::Null).then_some(columns)
+    }
+}
+
 /// The select and the table of a query over one table without anything that needs more than a row at a time.
 fn simple(query: &Query) -> Option<(&Select, Vec<String>)> {
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
