@@ -123,7 +123,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let nodes = start(args)?;
     if !wait_for_cluster(&nodes) {
         let seconds = TOGETHER.as_secs();
-        eprintln!("The nodes are not one cluster with all its copies after {seconds} s; `shipload info` shows each one's view.");
+        eprintln!(
+            "The nodes are not one cluster with all its copies after {seconds} s; `shipload info` shows each one's view."
+        );
     }
     let code = runtime.block_on(serve(&nodes, listener, args.data.as_deref()))?;
     // The order matters: first the page and its client go, then the nodes that they talk to.

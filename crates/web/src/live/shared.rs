@@ -19,6 +19,8 @@ const AT_LEAST: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_secs(60);
 /// The same for one whose filter asks for the time, and for one that has seen records in an odd order.
 const SOON: Duration = Duration::from_secs(5);
+/// How often a query is tried before its subscribers are refused.
+const FIRST_TRIES: u32 = 10;
 /// Records that are known beyond the list.
 const SLACK: usize = 16;
 
@@ -121,10 +123,16 @@ impl Keeper {
     }
 
     async fn keep(mut self, mut batches: broadcast::Receiver<Arc<Batch>>) {
-        if let Err(problem) = self.run().await {
-            self.trouble = Some(problem);
-            self.publish(State::Refused);
-            return;
+        let mut tries = FIRST_TRIES;
+        while let Err(problem) = self.run().await {
+            tries -= 1;
+            // What the query itself is refused for stays; while a view changes, it may do a moment later.
+            if tries == 0 || problem.status < 500 {
+                self.trouble = Some(problem);
+                self.publish(State::Refused);
+                return;
+            }
+            tokio::time::sleep(AT_LEAST).await;
         }
         self.publish(State::Running);
         loop {
