@@ -3,6 +3,7 @@
 mod band;
 
 use band::{Band, Conditions, Record};
+use shipload_cluster::migration::Settings;
 use shipload_cluster::replication::ConflictPolicy;
 use shipload_value::Digest;
 
@@ -232,6 +233,34 @@ fn a_part_of_a_copy_does_not_replace_the_whole_one() {
         band.agree(1, &[4]);
         band.settle_side(1);
         band.agree(0, &[1, 2, 3, 4]);
+        band.settle(0);
+        band.check_copies(0);
+        band.check_writes(0);
+    }
+}
+
+#[test]
+fn the_limits_may_change_while_copies_move() {
+    for seed in 0..seeds(10) {
+        let mut band = stocked(seed, 8000);
+        let limit = |band: &mut Band, outgoing_max: usize| {
+            for host in band.hosts.values_mut() {
+                let settings = host.migration.settings();
+                host.migration.set_settings(Settings { outgoing_max, ..settings });
+            }
+        };
+        band.add(4);
+        band.agree(0, &[1, 2, 3, 4]);
+        band.run(30, 0);
+        // What is under way ends, and nothing begins.
+        limit(&mut band, 0);
+        band.run(3000, 0);
+        let left = |band: &Band| band.hosts.values().map(|host| host.migration.remaining().sends).sum::<u64>();
+        let stopped = left(&band);
+        assert!(stopped > 0, "seed {seed}: nothing was left to stop");
+        band.run(1000, 0);
+        assert_eq!(left(&band), stopped, "seed {seed}: something began");
+        limit(&mut band, 2);
         band.settle(0);
         band.check_copies(0);
         band.check_writes(0);

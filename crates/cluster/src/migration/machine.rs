@@ -77,6 +77,8 @@ pub struct Migration {
     pub(super) me: NodeId,
     pub(super) namespace: NamespaceId,
     pub(super) settings: Settings,
+    /// How many tasks there may be: more than may begin, while some go on that began under another limit.
+    tasks_max: usize,
     pub(super) view: u64,
     pub(super) duties: BTreeMap<PartitionId, Duty>,
     pub(super) versions: BTreeMap<PartitionId, Version>,
@@ -115,6 +117,7 @@ impl Migration {
             me,
             namespace,
             settings,
+            tasks_max: settings.outgoing_max,
             view: 0,
             duties: BTreeMap::new(),
             versions,
@@ -140,9 +143,16 @@ impl Migration {
         self.view
     }
 
-    /// Changes the limits; what is under way goes on.
+    /// The limits that hold.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Changes the limits; what is under way goes on, also when it is more than may begin now.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = settings;
+        self.tasks_max = settings.outgoing_max.max(self.tasks.len());
     }
 
     /// What this node holds of a partition: its entry in the inventory.
@@ -334,7 +344,7 @@ impl Migration {
 
     /// Checks that tasks, tickets and what is led agree.
     pub fn assert_invariants(&self) {
-        assert!(self.tasks.len() <= self.settings.outgoing_max, "comparisons at a time are bounded");
+        assert!(self.tasks.len() <= self.tasks_max, "comparisons at a time are bounded");
         for (partition, peer) in self.tasks.keys() {
             assert!(
                 self.led.contains_key(partition),

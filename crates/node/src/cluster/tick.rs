@@ -7,6 +7,7 @@ use super::{Cluster, Waker};
 use crate::namespace::Namespace;
 use crate::node::Node;
 use crate::now::Now;
+use shipload_cluster::migration::Settings;
 use shipload_cluster::replication::{Counters, Effects};
 use std::sync::atomic::Ordering;
 
@@ -92,6 +93,12 @@ impl Node {
         }
         if let Some(migration) = namespace.migration.lock().as_mut() {
             if !migration.is_at_rest() {
+                // Somebody may have changed the pace.
+                let keeps_released = migration.settings().keeps_released;
+                let wanted = Settings { keeps_released, ..self.migration_settings(namespace) };
+                if wanted != migration.settings() {
+                    migration.set_settings(wanted);
+                }
                 migration.on_tick(now_ms, &mut NamespaceGround { namespace }, &mut effects);
                 busy = true;
             }
