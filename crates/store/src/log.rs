@@ -191,6 +191,14 @@ impl BlockLog {
         held.written_from(location.offset()).unwrap_or_else(|| self.read_back(held, location))
     }
 
+    /// Some of the first bytes at a location, if they are in memory: what is looked at is there soon after.
+    #[inline]
+    pub(crate) fn glance(&self, location: Location) -> u8 {
+        const CACHE_LINE: usize = 64;
+        let bytes = self.held(location.block()).written_from(location.offset()).unwrap_or_default();
+        bytes.first().copied().unwrap_or(0) ^ bytes.get(CACHE_LINE).copied().unwrap_or(0)
+    }
+
     /// The record at a location, which an index entry leads to.
     #[inline]
     pub(crate) fn record(&self, location: Location) -> RecordRef<'_> {

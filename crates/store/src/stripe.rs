@@ -36,6 +36,8 @@ pub use write::{Put, Removed, Touch};
 
 /// Stripes of a namespace.
 pub const STRIPE_COUNT: usize = 64;
+/// Records of a scan whose memory is asked for at once.
+const BUNCH: usize = 16;
 /// Partitions of a stripe.
 const TABLE_COUNT: usize = PARTITION_COUNT as usize / STRIPE_COUNT;
 
@@ -138,7 +140,22 @@ impl Stripe {
     ) -> impl Iterator<Item = RecordRef<'_>> {
         let table = self.table(partition);
         let below = table.ceiling(after.map(Key::of).as_ref());
-        table.descend(below).map(|(_, entry)| self.record(entry))
+        let mut entries = table.descend(below).map(|(_, entry)| entry).fuse();
+        let mut bunch: [Option<&Entry>; BUNCH] = [None; BUNCH];
+        let mut at = BUNCH;
+        std::iter::from_fn(move || {
+            if at == BUNCH {
+                bunch.fill_with(|| entries.next());
+                at = 0;
+                // Records lie where chance has put them. Memory is asked for all of a bunch before any of it is waited for.
+                let seen =
+                    bunch.iter().flatten().fold(0, |seen, entry| seen ^ self.log.glance(entry.location()));
+                std::hint::black_box(seen);
+            }
+            let entry = bunch.get(at).copied().flatten()?;
+            at += 1;
+            Some(self.record(entry))
+        })
     }
 
     /// How many records a partition has, dead ones that no sweep has met yet included.
