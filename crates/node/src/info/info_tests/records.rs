@@ -30,7 +30,7 @@ fn counts_records_exactly() {
     assert!(bytes > 0);
     let config = "truncate_lut=0:sindexes=0:index_populating=false:truncating=false:\
         default-read-touch-ttl-pct=0:default-ttl=0:disable-eviction=false:enable-index=false:\
-        max-requests-per-second=0:stop-writes-count=0:stop-writes-size=0";
+        max-requests-per-second=0:memory-share-pct=0:stop-writes-count=0:stop-writes-size=0";
     assert!(entries[0].ends_with(config), "{}", entries[0]);
     let alone = ask(&node, "sets/test/demo");
     assert_eq!(format!("ns=test:set=demo:{alone}"), format!("{};", entries[0]));
