@@ -255,7 +255,8 @@ fn the_limits_may_change_while_copies_move() {
         // What is under way ends, and nothing begins.
         limit(&mut band, 0);
         band.run(3000, 0);
-        let left = |band: &Band| band.hosts.values().map(|host| host.migration.remaining().sends).sum::<u64>();
+        let left =
+            |band: &Band| band.hosts.values().map(|host| host.migration.remaining().sends).sum::<u64>();
         let stopped = left(&band);
         assert!(stopped > 0, "seed {seed}: nothing was left to stop");
         band.run(1000, 0);
