@@ -6,6 +6,7 @@ expected; the last ones end a node.
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -17,7 +18,9 @@ import threading
 import time
 import traceback
 import urllib.error
+import urllib.parse
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 NODES = json.loads(sys.argv[1])
 ONLY = sys.argv[2:]
@@ -468,6 +471,116 @@ def psycopg_cancels():
             pass
 
 
+# Statements, whichever node has them.
+
+
+LONG = "select count(*) from generate_series(1, 1000000000000) as g(n) where n < 0"
+
+
+def until(holds):
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it never holds"
+        time.sleep(0.02)
+
+
+@check
+def statements_of_all_nodes():
+    names = [rows("select id from sys.nodes where rest_url = ?", [node["http"]])[0][0] for node in NODES]
+    answers = {}
+
+    def ask(node):
+        answers[node] = sql(LONG, node=node)
+
+    def shown(table, node):
+        return rows(f"select id, node['id'] from sys.{table} where {'job_id' if table == 'operations' else 'id'} in "
+                    f"(select id from sys.jobs where stmt = ?)", [LONG], node=node)
+
+    asking = [threading.Thread(target=ask, args=(node,)) for node in (0, 1)]
+    for one in asking:
+        one.start()
+    for node in range(3):
+        for table in ("jobs", "operations"):
+            until(lambda: len(shown(table, node)) == 2)
+            same(sorted(row[1] for row in shown(table, node)), sorted(names[:2]))
+    ids = {name: job for job, name in shown("jobs", 2)}
+    for nobody in ("nobody", "0b6f4c1e-7a2d-4c58-9f0e-5d2a1c3b4e6f", "'; all"):
+        same(sql("kill ?", [nobody], node=2)[1]["rowcount"], 0)
+    same(sql("kill ?", [ids[names[0]]], node=2)[1]["rowcount"], 1)
+    asking[0].join()
+    same((answers[0][0], answers[0][1]["error"]["code"]), (500, 5005))
+    same([name for _, name in shown("jobs", 0)], [names[1]])
+    assert sql("kill all", node=2)[1]["rowcount"] >= 1
+    asking[1].join()
+    same(answers[1][1]["error"]["code"], 5005)
+    for node in range(3):
+        logged = rows("select node['id'], error from sys.jobs_log where stmt = ? and id in (?, ?)", [LONG, *ids.values()], node=node)
+        same(sorted(row[0] for row in logged), sorted(names[:2]))
+        for row in logged:
+            has(row[1], "Job killed")
+        killed = rows("select id, error from sys.operations_log where job_id in (?, ?)", list(ids.values()), node=node)
+        same(len(killed), 2)
+        measured = rows("select node['id'], sum(failed_count) from sys.jobs_metrics group by 1", node=node)
+        same(sorted(row[0] for row in measured), sorted(names))
+        assert all(row[1] > 0 for row in measured if row[0] in names[:2]), measured
+
+
+@check
+def statements_tell_how_far_they_are():
+    sql("create table j1 (n int primary key, v bigint)")
+    sql("insert into j1 (n, v) values (?, 0)", bulk=[[number] for number in range(2000)])
+    update = "update j1 set v = v + 1 where v >= 0"
+    seen = []
+
+    def look():
+        # It is over soon: then it runs once more.
+        changing = threading.Thread(target=lambda: same(sql(update, node=1)[1]["rowcount"], 2000))
+        changing.start()
+        while changing.is_alive() and not seen:
+            seen.extend(rows("select progress from sys.jobs where stmt = ? and progress is not null", [update], node=2))
+        changing.join()
+        return seen
+
+    until(look)
+    same(sorted(seen[0][0]), ["bytes", "bytes_total", "rows"])
+    assert 0 < seen[0][0]["rows"] <= 2000, seen
+    same(rows("select progress from sys.jobs where stmt like 'select progress%'"), [[None]])
+
+
+@check
+def shell_ends_statements():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm"
+        os.execv(os.environ["SHIPLOAD"], ["shipload", "sql", "--host", NODES[0]["http"], "-c", LONG, "-c", "select 'never'"])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    seen = b""
+
+    def read():
+        nonlocal seen
+        with contextlib.suppress(OSError):
+            seen += os.read(terminal, 65536)
+
+    while b"2 s" not in seen:
+        read()
+    os.write(terminal, b"\x03")
+    before = -1
+    # It ends when the shell has.
+    while len(seen) > before:
+        before = len(seen)
+        read()
+    _, status = os.waitpid(child, 0)
+    has(seen.decode(), "the statement has been killed", "JobKilled")
+    assert b"never" not in seen, seen
+    same(os.waitstatus_to_exitcode(status), 130)
+    same(rows("select count(*) from sys.jobs where stmt = ?", [LONG]), [[0]])
+
+
 @check
 def psycopg2_speaks():
     import psycopg2
@@ -509,6 +622,110 @@ def records_meet():
     same(rows("select n from mixed where id = 5"), [[150]])
 
 
+# What nodes measure is what their rows come to, also where other doors wrote what does not fit a column.
+
+
+@check
+def nodes_measure():
+    rows("create table ms (id int primary key, g text, n int, d double precision, day date)")
+    status, answer = sql(
+        "insert into ms (id, g, n, d, day) values (?, ?, ?, ?, ?)",
+        bulk=[
+            [i, f"g{i % 7}" if i % 5 else None, i - 100 if i % 4 else None, i / 4 if i % 3 else None, f"2024-01-{i % 28 + 1:02}"]
+            for i in range(1000)
+        ],
+    )
+    same((status, {result["rowcount"] for result in answer["results"]}), (200, {1}))
+    odd = [{"n": "12"}, {"n": 1 << 40}, {"g": 5}, {"d": 3}, {"n": 1.5, "g": "g1"}, {"day": "2024-01-05", "g": "g1"}]
+    for number, bins in enumerate(odd, 2000):
+        body = json.dumps({"bins": bins}).encode()
+        status = http("PUT", f"/v1/db/test/ms/int:{number}", body, {"Content-Type": "application/json"})[0]
+        assert status in (200, 201, 204), status
+
+    def both(columns, rest):
+        """An aggregation by nodes, and the same over rows that the engine has collected first."""
+        statement = f"select {columns} from ms {rest}"
+        plan = "\n".join(row[0] for row in rows("explain " + statement))
+        has(plan, "GroupsExec: measured by nodes in doc.ms")
+        collected = f"select {columns} from (select * from ms limit 100000) ms {rest}"
+        assert "GroupsExec" not in "\n".join(row[0] for row in rows("explain " + collected))
+        for node in range(3):
+            same(rows(statement, node=node), rows(collected, node=node))
+
+    measures = "count(*), count(n), sum(n), avg(n), min(n), max(n), count(d), sum(d), avg(d), min(g), max(g), min(day), max(d)"
+    for rest in [
+        "",
+        "where n > 500",
+        "where n <> 7 and (g = 'g1' or d < 100.5)",
+        "where g in ('g1', 'g2') and n between -50 and 700",
+        "where n is null",
+        "where g is not null and day >= '2024-01-10'",
+        "where day = '2024-01-05'",
+        "where day <> '2024-01-05' and day < '2024-01-20'",
+        "where id > 100",
+        "where n > 1000000",
+    ]:
+        both(measures, rest)
+    both(f"g, {measures}", "group by g order by g")
+    both("g, day, count(*), sum(d * (1 - d) + n)", "where n < 800 group by g, day order by g, day")
+    both("n, count(*)", "where n > 0 group by n order by n")
+    both("id, sum(d + d), avg(d * 2)", "group by id order by id")
+    has("\n".join(row[0] for row in rows("explain select count(distinct g) from ms")), "GroupsExec")
+    for statement in ["select sum(d) filter (where n > 5) from ms", "select sum(n / 2) from ms", "select stddev(n) from ms"]:
+        assert "GroupsExec" not in "\n".join(row[0] for row in rows("explain " + statement)), statement
+        rows(statement)
+
+
+@check
+def indexes_are_used():
+    rows("create table ix (username text, day int, n bigint, d double precision, primary key (username, day))")
+    made = [[f"u{i // 50}", i % 50, i % 97, i / 2] for i in range(3000)]
+    status, answer = sql("insert into ix (username, day, n, d) values (?, ?, ?, ?)", bulk=made)
+    same((status, {result["rowcount"] for result in answer["results"]}), (200, {1}))
+    for statement in ["create index by_user on ix (username)", "create index by_n on doc.ix (n)"]:
+        same(sql(statement)[0], 200)
+    same(sql("create index if not exists by_n on ix (n)")[0], 200)
+    for statement in [
+        "create index by_n on ix (n)",
+        "create index x on ix (d)",
+        "create index x on ix (none)",
+        "create index x on none (n)",
+        "create index x on ix (n, day)",
+        "create index \"a;b\" on ix (n)",
+        "create unique index x on ix (n)",
+        "drop index none",
+    ]:
+        status, answer = sql(statement)
+        assert status in (400, 404, 409), (statement, status, answer)
+    same(sql("drop index if exists none")[0], 200)
+
+    def plan(statement):
+        return "\n".join(row[0] for row in rows("explain " + statement))
+
+    def until(wanted, statement):
+        deadline = time.monotonic() + PATIENCE
+        while ("along an index" in plan(statement)) != wanted:
+            assert time.monotonic() < deadline, plan(statement)
+            time.sleep(0.05)
+
+    statement = "select day, sum(n) from ix where username = 'u7' and d > 360 group by day order by day"
+    wanted = [[row[1], row[2]] for row in made if row[0] == "u7" and row[3] > 360]
+    until(True, statement)
+    for node in range(3):
+        same(rows(statement, node=node), sorted(wanted))
+        same(rows("select count(*) from ix where n = 13", node=node), [[len([row for row in made if row[2] == 13])]])
+        same(rows("select count(*) from ix where username = 'nobody'", node=node), [[0]])
+        same(rows("select * from ix where n = 5000000000", node=node), [])
+    assert "along an index" not in plan("select * from ix where n > 13"), "a range is read without it"
+    sql("update ix set n = 1000 where username = 'u7' and day = 3")
+    same(rows("select username, day from ix where n = 1000", node=1), [["u7", 3]])
+    sql("drop index by_user")
+    until(False, statement)
+    sql("drop table ix")
+    same(sql("create table ix (n bigint)")[0], 200)
+    until(False, "select * from ix where n = 13")
+
+
 # Files.
 
 
@@ -526,7 +743,7 @@ def copies_files():
         out.write('id,v\n2000,"x, y"\n2001,z\n')
     rows("create table files (id int primary key, v text)")
     same(sql(f"copy files from 'file://{folder}/a.json'")[1]["rowcount"], 700)
-    got = rows(f"copy files from '{folder}/b.json' return summary")
+    got = rows(f"copy files from '{folder}/b.json' with (shared = true) return summary")
     same([row[2:4] for row in got], [[1, 2]])
     same(sql(f"copy files from '{folder}/*.csv' with (format = 'csv')")[1]["rowcount"], 2)
     same(rows("select count(*) from files"), [[703]])
@@ -541,7 +758,370 @@ def copies_files():
     same(sql(f"copy again from 'file://{folder}/nothing.json'")[0] >= 400, True)
 
 
+@check
+def copies_parquet():
+    folder = os.path.abspath("copied_parquet")
+    os.makedirs(folder, exist_ok=True)
+    columns = "id int primary key, d double precision, t text, b boolean, at timestamp with time zone, o object, l array(bigint)"
+    rows(f"create table packed ({columns})")
+    made = [
+        [n, n / 4, f"t{n}", n % 2 == 0, 1_700_000_000_000 + n, {"a": n, "b": {"c": "x"}}, [n, None, n + 1]] for n in range(3000)
+    ]
+    made[7][1:] = [None] * 6
+    sql("insert into packed (id, d, t, b, at, o, l) values (?, ?, ?, ?, ?, ?, ?)", bulk=made)
+    same(sql(f"copy packed to directory '{folder}' with (format = 'parquet')")[1]["rowcount"], 3000)
+    (name,) = [name for name in os.listdir(folder) if name.endswith(".parquet")]
+    with open(f"{folder}/{name}", "rb") as packed:
+        content = packed.read()
+    same((content[:4], content[-4:]), (b"PAR1", b"PAR1"))
+    rows(f"create table unpacked ({columns})")
+    same(sql(f"copy unpacked from '{folder}/*.parquet' with (shared = true)", node=1)[1]["rowcount"], 3000)
+    same(rows("select * from unpacked order by id", node=2), made)
+    rows("create table some (id int primary key, t text)")
+    same(sql(f"copy some (id, t) from '{folder}/{name}' with (shared = true)")[1]["rowcount"], 3000)
+    same(rows("select t from some where id = 2999"), [["t2999"]])
+    with open(f"{folder}/cut.parquet", "wb") as out:
+        out.write(content[: len(content) // 2])
+    got = rows(f"copy some from '{folder}/cut.parquet' with (shared = true) return summary")
+    same([row[2:4] for row in got], [[None, None]])
+    has(json.dumps(got[0][4]), "Parquet")
+    for name in os.listdir(folder):
+        os.remove(f"{folder}/{name}")
+
+
+# Other machines.
+
+
+class Shelf(BaseHTTPRequestHandler):
+    """Things by path, as a web server gives them and as a store takes them: enough of S3 for one key."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "Content_Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def refused(self):
+        """Things below /closed need the key."""
+        if self.path.startswith("/closed") and "Credential=key/" not in self.headers.get("Authorization", ""):
+            self.answer(403, b"<Error><Code>AccessDenied</Code><Message>who?</Message></Error>")
+            return True
+        return False
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        path = urllib.parse.unquote(path)
+        shelf = self.server
+        shelf.asked.append((self.command, self.path, self.headers.get("User-Agent")))
+        if self.refused():
+            return
+        if path in shelf.elsewhere:
+            return self.answer(302, Location=shelf.elsewhere[path])
+        if "list-type" in query:
+            return self.list(path.strip("/"), query)
+        if path not in shelf.things:
+            return self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        thing = shelf.things[path]
+        if self.command == "GET" and shelf.stalling.pop(path, None):
+            return self.stall(thing)
+        headers = dict(ETag='"x"', Last_Modified="Thu, 01 Jan 2026 00:00:00 GMT", Accept_Ranges="bytes")
+        wanted = self.headers.get("Range")
+        if wanted:
+            first, last = wanted.removeprefix("bytes=").split("-")
+            first, last = int(first), min(int(last), len(thing) - 1)
+            headers["Content_Range"] = f"bytes {first}-{last}/{len(thing)}"
+            return self.answer(206, thing[first : last + 1], **headers)
+        if self.command == "HEAD":
+            headers["Content_Length"] = str(len(thing))
+        self.answer(200, thing, **headers)
+
+    do_HEAD = do_GET
+
+    def list(self, bucket, query):
+        """Two keys at a time, so that the second question is asked as well."""
+        start = f"/{bucket}/"
+        keys = sorted(path[len(start) :] for path in self.server.things if path.startswith(start + query.get("prefix", "")))
+        after = query.get("continuation-token", "")
+        keys = [key for key in keys if key > after]
+        text = "".join(
+            f"<Contents><Key>{key}</Key><Size>{len(self.server.things[start + key])}</Size>"
+            "<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>x</ETag></Contents>"
+            for key in keys[:2]
+        )
+        if keys[2:]:
+            text += f"<NextContinuationToken>{keys[1]}</NextContinuationToken>"
+        self.answer(200, f"<ListBucketResult>{text}</ListBucketResult>".encode(), Content_Type="application/xml")
+
+    def stall(self, thing):
+        """Half of it, and the rest when nobody waits for it any more: once for each path."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(thing)))
+        self.end_headers()
+        half = thing.index(b"\n", len(thing) // 2) + 1
+        self.wfile.write(thing[:half])
+        self.server.stalled.release()
+        self.server.go_on.wait(PATIENCE)
+        with contextlib.suppress(OSError):
+            self.wfile.write(thing[half:])
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def do_PUT(self):
+        path, _, query = self.path.partition("?")
+        query = dict(urllib.parse.parse_qsl(query))
+        body = self.body()
+        if self.refused():
+            return
+        if "uploadId" in query:
+            self.server.parts.setdefault(query["uploadId"], {})[int(query["partNumber"])] = body
+        else:
+            self.server.things[urllib.parse.unquote(path)] = body
+        self.answer(200, ETag='"x"')
+
+    def do_POST(self):
+        path, _, query = self.path.partition("?")
+        query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        self.body()
+        if self.refused():
+            return
+        if "uploads" in query:
+            text = "<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>"
+        else:
+            parts = self.server.parts.pop(query["uploadId"])
+            self.server.things[urllib.parse.unquote(path)] = b"".join(parts[number] for number in sorted(parts))
+            self.server.uploads += 1
+            text = "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"
+        self.answer(200, text.encode(), Content_Type="application/xml", ETag='"x"')
+
+
+@contextlib.contextmanager
+def shelf():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
+    server.things, server.elsewhere, server.stalling, server.parts = {}, {}, {}, {}
+    server.asked, server.uploads = [], 0
+    server.stalled, server.go_on = threading.Semaphore(0), threading.Event()
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server, server.server_address[1]
+    finally:
+        server.go_on.set()
+        server.shutdown()
+        server.server_close()
+
+
+def lines(numbers):
+    return "".join(json.dumps({"id": number, "v": f"v{number}"}) + "\n" for number in numbers).encode()
+
+
+@check
+def copies_from_the_web():
+    with shelf() as (server, port):
+        at = f"http://127.0.0.1:{port}"
+        server.things["/a.json"] = lines(range(5000))
+        server.things["/b.csv.gz"] = gzip.compress(b"id,v\n" + b"".join(b"%d,w\n" % number for number in range(5000, 9000)))
+        server.things["/bad.json.gz"] = server.things["/b.csv.gz"][:-100]
+        server.elsewhere["/round"] = f"{at}/a.json"
+        server.elsewhere["/out"] = f"http://localhost:{port}/a.json"
+        rows("create table webbed (id int primary key, v text)")
+        same(sql(f"copy webbed from '{at}/a.json?token=x'")[1]["rowcount"], 5000)
+        assert ("GET", "/a.json?token=x", server.asked[-1][2]) == server.asked[-1], server.asked
+        has(server.asked[-1][2], "shipload/")
+        got = rows(f"copy webbed from ['{at}/b.csv.gz', '{at}/round', '{at}/nothing'] return summary")
+        got = {row[1]: row[2:4] for row in got}
+        same(got, {f"{at}/b.csv.gz": [4000, 0], f"{at}/round": [0, 5000], f"{at}/nothing": [None, None]})
+        same(rows("select count(*), max(id) from webbed", node=1), [[9000, 8999]])
+        asked = len(server.asked)
+        for address, why in [
+            (f"{at}/out", "sql-hosts"),
+            (f"http://localhost:{port}/a.json", "sql-hosts"),
+            ("http://169.254.169.254/latest", "sql-hosts"),
+            (f"s3://localhost:{port}/open/x", "sql-hosts"),
+            (f"{at}/nothing", "404"),
+            (f"{at}/bad.json.gz", "gzip"),
+            ("ftp://127.0.0.1/x", "ftp"),
+        ]:
+            status, answer = sql(f"copy webbed from '{address}' with (overwrite_duplicates = true)")
+            assert status >= 400, answer
+            has(answer["error"]["message"], why)
+        same([path for _, path, _ in server.asked[asked:]], ["/out", "/nothing", "/bad.json.gz"])
+        sql("drop table webbed")
+
+
+@check
+def copies_with_a_store():
+    with shelf() as (server, port):
+        at = f"s3://key:sec%2Fret@127.0.0.1:{port}/closed"
+        plain = "protocol = 'http'"
+        rows("create table kept (id int primary key, v text)")
+        wide = "select n as id, repeat('x', 200) || n as v from generate_series(0, 59999) as s (n)"
+        status, answer = sql(f"copy ({wide}) to directory '{at}/wide' with ({plain})")
+        same((status, answer.get("rowcount")), (200, 60000))
+        same(server.uploads, 1)
+        (wide,) = server.things
+        has(wide, "/closed/wide/query_", ".json")
+        same(len(server.things[wide].splitlines()), 60000)
+        for number in range(7):
+            server.things[f"/closed/in/{number}.json"] = lines(range(number * 1000, number * 1000 + 1000))
+        server.things["/closed/in/deeper/8.json"] = b"no json"
+        got = rows(f"copy kept from '{at}/in/*.json' with ({plain}) return summary", node=1)
+        same(sorted(row[1:4] for row in got), [[f"s3://127.0.0.1:{port}/closed/in/{n}.json", 1000, 0] for n in range(7)])
+        same(len({row[0]["id"] for row in got}), 3)
+        assert "ret" not in json.dumps(got)
+        told = json.dumps(rows("select stmt from sys.jobs_log where stmt ilike 'copy%kept%'"))
+        has(told, "s3://...@127.0.0.1")
+        assert "Fret" not in told, told
+        same(rows("select count(*) from kept"), [[7000]])
+        for form in ("csv", "parquet", "json"):
+            gz = ", compression = 'gzip'" if form != "parquet" else ""
+            same(sql(f"copy kept to directory '{at}/{form}' with (format = '{form}', {plain}{gz})")[1]["rowcount"], 7000)
+            rows(f"create table back_{form} (id int primary key, v text)")
+            same(sql(f"copy back_{form} from '{at}/{form}/*' with ({plain})", node=2)[1]["rowcount"], 7000)
+            same(rows(f"select min(id), max(id), min(v) from back_{form}"), [[0, 6999, "v0"]])
+            sql(f"drop table back_{form}")
+        status, answer = sql(f"copy kept from 's3://127.0.0.1:{port}/closed/in/1.json' with ({plain})")
+        has(answer["error"]["message"], "403")
+        status, answer = sql(f"copy kept to directory 'http://127.0.0.1:{port}/x'")
+        same((status, answer["error"]["code"]), (400, 4004))
+        sql("drop table kept")
+
+
+@check
+def copies_are_shared_out():
+    folder = os.path.abspath("copied_shares")
+    os.makedirs(folder, exist_ok=True)
+    for number in range(6):
+        with open(f"{folder}/{number}.json", "wb") as out:
+            out.write(lines(range(number * 100, number * 100 + 100)))
+    rows("create table dealt (id int primary key, v text)")
+    ids = sorted(row[0] for row in rows("select id from sys.nodes"))
+    got = rows(f"copy dealt from '{folder}/*.json' with (shared = true) return summary")
+    same(sorted(row[1:4] for row in got), [[f"file://{folder}/{number}.json", 100, 0] for number in range(6)])
+    same([sorted(row[0]["id"] for row in got).count(id) for id in ids], [2, 2, 2])
+    # Each node reads what it has itself: here all of them have the same.
+    got = rows(f"copy dealt from '{folder}/0.json' with (overwrite_duplicates = true) return summary", node=1)
+    same(sorted((row[0]["id"], row[2], row[3]) for row in got), [(id, 100, 0) for id in ids])
+    got = rows(f"copy dealt from '{folder}/0.json' with (node_filters = {{id = '{ids[1]}'}}) return summary")
+    same([(row[0]["id"], row[2], row[3]) for row in got], [(ids[1], 0, 100)])
+    got = rows(f"copy dealt from '{folder}/*.json' with (shared = true, num_readers = 2) return summary")
+    same(len({row[0]["id"] for row in got}), 2)
+    same(rows("select count(*) from dealt"), [[600]])
+    for options in ("node_filters = {id = 'nobody'}", "node_filters = {zone = 'x'}", "wait_for_completion = false"):
+        same(sql(f"copy dealt from '{folder}/0.json' with ({options})")[0], 400)
+    status, answer = sql(f"copy dealt from '{folder}/*.json' with (shared = true, fail_fast = true)")
+    assert status >= 400, answer
+    sql("drop table dealt")
+    for name in os.listdir(folder):
+        os.remove(f"{folder}/{name}")
+
+
+@check
+def copies_are_ended():
+    """Two nodes wait for lines that don't come. Whoever ends the statement ends the share of the other node as well."""
+    with shelf() as (server, port):
+        address = [f"http://127.0.0.1:{port}/{number}.json" for number in range(2)]
+        for number in range(2):
+            server.things[f"/{number}.json"] = lines(range(number * 5000, number * 5000 + 5000))
+            server.stalling[f"/{number}.json"] = True
+        rows("create table ended (id int primary key, v text)")
+        said = []
+        copy = threading.Thread(target=lambda: said.append(sql(f"copy ended from {address}")), daemon=True)
+        copy.start()
+        for _ in address:
+            assert server.stalled.acquire(timeout=PATIENCE)
+        running = "select id, node['id'], stmt, progress from sys.jobs where stmt ilike 'copy %ended%' and stmt like '%json%'"
+
+        def jobs():
+            return [row for row in rows(running, node=1) if "sys.jobs" not in row[2]]
+
+        same(len({row[1] for row in jobs()}), 2)
+        until(lambda: all(row[3] and row[3]["rows"] > 1000 and row[3]["bytes"] < row[3]["bytes_total"] for row in jobs()))
+        (asked,) = [row[0] for row in jobs() if "node_filters" not in row[2]]
+        same(sql(f"kill '{asked}'", node=1)[0], 200)
+        copy.join(PATIENCE)
+        ((status, answer),) = said
+        same((status, answer["error"]["code"]), (500, 5005))
+        until(lambda: not jobs())
+        sql("drop table ended")
+
+
 # Statements that mean harm.
+
+
+@check
+def kept_columns_stay_true():
+    """What nodes keep of columns is given only while it is true, whoever writes."""
+    rows("create table kc (id int primary key, g int, v int)")
+    held = {number: (number % 7, number) for number in range(2000)}
+    sql("insert into kc (id, g, v) values (?, ?, ?)", bulk=[[number, *row] for number, row in held.items()])
+    statement = "select g, count(*), sum(v) from kc group by g order by g"
+
+    def wanted():
+        groups = {}
+        for g, v in held.values():
+            count, total = groups.get(g, (0, 0))
+            groups[g] = (count + 1, total + v)
+        return [[g, *groups[g]] for g in sorted(groups)]
+
+    for _ in range(3):
+        for node in range(3):
+            same(rows(statement, node=node), wanted())
+    plan = "\n".join(row[0] for row in rows("explain " + statement, node=1))
+    has(plan, "through kept columns")
+    for turn in range(40):
+        number = turn * 37 % 2000
+        if turn % 4 == 0:
+            rows(f"update kc set v = {-turn} where id = {number}", node=turn % 3)
+            held[number] = (held[number][0], -turn)
+        elif turn % 4 == 1:
+            rows(f"delete from kc where id = {number}", node=turn % 3)
+            del held[number]
+        elif turn % 4 == 2:
+            rows(f"insert into kc (id, g, v) values ({5000 + turn}, 3, {turn})", node=turn % 3)
+            held[5000 + turn] = (3, turn)
+        else:
+            body = json.dumps({"bins": {"g": 5, "v": turn}}).encode()
+            status = http("PUT", f"/v1/db/test/kc/int:{number}", body, {"Content-Type": "application/json"})[0]
+            assert status in (200, 201, 204), status
+            held[number] = (5, turn)
+        for node in range(3):
+            same(rows(statement, node=node), wanted())
+    rows("alter table kc add column t text")
+    same(rows("select count(*), count(t) from kc", node=1), [[len(held), 0]])
+    rows("delete from kc", node=2)
+    same(rows("select count(*) from kc", node=1), [[0]])
+
+
+@check
+def long_joins_give_way():
+    """A join that makes billions of rows of a few keeps nobody waiting, and ends with its connection."""
+    rows("create table lj (a int primary key, b int)")
+    rows("insert into lj select g, g from generate_series(1, 2000) as t(g)")
+    join = "select count(*) from lj a, lj b, lj c, lj d where a.b + b.b + c.b + d.b > 10"
+    host, port = NODES[1]["http"].rsplit(":", 1)
+    body = json.dumps({"stmt": join})
+    head = f"POST /_sql HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nContent-Type: application/json\r\n\r\n"
+    runs = f"select count(*) from sys.jobs where stmt = '{join}'"
+    until = time.time() + PATIENCE
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall((head + body).encode())
+        while rows(runs, node=1) != [[1]]:
+            assert time.time() < until, "it does not begin"
+        for _ in range(3):
+            same(rows("select 1", node=1), [[1]])
+    while rows(runs, node=1) != [[0]]:
+        assert time.time() < until, "it does not end"
 
 
 @check
@@ -652,6 +1232,47 @@ def failover():
     ports = ",".join(NODES[node]["pg"].rsplit(":", 1)[1] for node in (2, 0))
     with psycopg.connect(f"host={hosts} port={ports} user=crate dbname=doc") as connection:
         same(connection.execute("select count(*) from q1").fetchone(), (500,))
+
+
+@check
+def copies_while_a_node_ends():
+    """After the one above two nodes are left, and one of them reads what never comes."""
+    until(lambda: rows("select max(missing_shards + underreplicated_shards) from sys.health") == [[0]])
+    (own,) = rows("select id from sys.nodes where rest_url = ?", [NODES[0]["http"]])[0]
+    with shelf() as (server, port):
+        address = [f"http://127.0.0.1:{port}/{number}.json" for number in range(3)]
+        for number in range(3):
+            server.things[f"/{number}.json"] = lines(range(number * 5000, number * 5000 + 5000))
+        server.stalling.update({"/1.json": True, "/2.json": True})
+        said = {}
+
+        def copy(table, second, options):
+            rows(f"create table {table} (id int primary key, v text)")
+            some = f"['{address[0]}', '{second}']"
+            said[table] = {row[1]: row for row in rows(f"copy {table} from {some} {options} return summary")}
+
+        copies = [
+            threading.Thread(target=copy, args=("left", address[1], ""), daemon=True),
+            threading.Thread(target=copy, args=("again_left", address[2], "with (overwrite_duplicates = true)"), daemon=True),
+        ]
+        for one in copies:
+            one.start()
+        for one in copies:
+            assert server.stalled.acquire(timeout=PATIENCE)
+        read = "select count(*) from {} where id < 5000"
+        until(lambda: all(rows(read.format(name)) == [[5000]] for name in ("left", "again_left")))
+        os.kill(NODES[1]["process"], signal.SIGKILL)
+        for one in copies:
+            one.join(PATIENCE)
+        same(said["left"][address[0]][2:], [5000, 0, {}])
+        same(said["left"][address[1]][2:4], [None, None])
+        has(json.dumps(said["left"][address[1]][4]), "went away")
+        # Where a row that is written twice is one row, the node that was asked does it over again.
+        node, _, written, failed, _ = said["again_left"][address[2]]
+        same((node["id"], written + failed), (own, 5000))
+        whole = f"copy left from ['{address[0]}', '{address[1]}'] with (overwrite_duplicates = true)"
+        until(lambda: sql(whole)[1].get("rowcount") == 10000)
+        same(rows("select count(*) from left"), [[10000]])
 
 
 def main():

@@ -83,7 +83,7 @@ async function main(browser) {
     await page.goto(`${cluster.url(0)}/#/sql`);
     await page.fill('#statement', 'select city, count(*) as n from users group by city order by n desc');
     await page.press('#statement', 'Control+Enter');
-    await until('an answer', () => text('main'), (seen) => seen.includes('2 rows'));
+    await until('an answer', () => text('main'), (seen) => seen.includes('3 rows'));
     check('SQL answers', (await text('main table')).includes('Hamburg'), await text('#told'));
     await page.click('.tabs button:last-child');
     await page.waitForSelector('.bars .meter');
@@ -97,7 +97,7 @@ async function main(browser) {
     check('a wrong statement is explained', (await text('#told')).includes('SQL'), (await text('#told')).slice(0, 80));
     await page.fill('#statement', 'select city, count(*) as n from users group by city order by n desc');
     await page.press('#statement', 'Control+Enter');
-    await until('an answer', () => text('main'), (seen) => seen.includes('2 rows'));
+    await until('an answer', () => text('main'), (seen) => seen.includes('3 rows'));
   }
 
   // So much that coming back takes a moment.

@@ -1,11 +1,14 @@
 //! `cargo xtask ci`: everything that decides whether the project keeps its promises, in one run.
 //!
-//! The steps run one after the other, two of them at once, fast ones first; a failed step does not hide the later ones. Each
-//! is a command that can be typed alone. What a machine cannot do is said by the step itself, never passed
-//! over in silence. The last line counts steps in the plain form that test harnesses read.
+//! The steps run one after the other, fast ones first; in the middle those that wait have beside them those that compute. A
+//! failed step does not hide the later ones. Each is a command that can be typed alone. What a machine cannot do is said by
+//! the step itself, never passed over in silence. The last line counts steps in the plain form that test harnesses read.
+
+mod steps;
 
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -13,6 +16,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::workspace;
+use steps::{ALONE, COMPUTING, LAST, Step, WAITING};
 
 /// Arguments of `cargo xtask ci`.
 #[derive(Debug, Args)]
@@ -20,71 +24,10 @@ pub(crate) struct CiArgs {
     /// Run only the steps whose name contains this text
     #[arg(long)]
     pub(crate) only: Option<String>,
+    /// Give up after so many minutes; steps that have not ended by then are told as left out
+    #[arg(long)]
+    pub(crate) minutes: Option<u64>,
 }
-
-/// One step: its name, and the words after `cargo`.
-struct Step {
-    name: &'static str,
-    words: &'static [&'static str],
-}
-
-/// Whoever runs all steps gives up after 90 minutes, whatever has passed by then. On a machine that has to build
-/// everything anew the longest steps, which are last, are left out, and say so.
-const LONG_STEPS_UNTIL: Duration = Duration::from_secs(58 * 60);
-
-/// The steps in the order in which they run.
-const STEPS: [Step; 30] = [
-    Step { name: "tidy", words: &["xtask", "tidy"] },
-    Step { name: "format", words: &["fmt", "--all", "--check"] },
-    Step {
-        name: "lints",
-        words: &["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
-    },
-    Step { name: "tests", words: &["test", "--workspace", "--locked", "--no-fail-fast"] },
-    // The static program: all later steps test and measure what goes into the image.
-    Step { name: "build", words: &["xtask", "image", "--context-only"] },
-    Step { name: "licences", words: &["xtask", "deny"] },
-    Step { name: "compat", words: &["xtask", "compat"] },
-    Step { name: "golden", words: &["xtask", "golden"] },
-    Step { name: "counter", words: &["xtask", "counter"] },
-    Step { name: "crash", words: &["xtask", "crash"] },
-    Step { name: "documents", words: &["xtask", "docs"] },
-    Step { name: "conform", words: &["xtask", "conform"] },
-    Step {
-        name: "conform 3 nodes",
-        words: &["xtask", "conform", "--nodes", "3", "src::cluster", "client", "src::scan", "src::query"],
-    },
-    Step { name: "clients python", words: &["xtask", "clients", "--only", "python", "--nodes", "3"] },
-    Step { name: "clients c", words: &["xtask", "clients", "--only", "c", "--nodes", "3"] },
-    Step { name: "sim canaries", words: &["xtask", "sim", "canaries"] },
-    Step { name: "drills", words: &["xtask", "drill"] },
-    Step { name: "manifests", words: &["xtask", "manifests"] },
-    Step { name: "web rest", words: &["xtask", "web", "--only", "rest"] },
-    Step { name: "web live", words: &["xtask", "web", "--only", "live"] },
-    Step { name: "web client", words: &["xtask", "web", "--only", "client"] },
-    Step { name: "web staleness", words: &["xtask", "web", "--only", "staleness"] },
-    Step { name: "web values", words: &["xtask", "web", "--only", "values"] },
-    Step { name: "web subscriptions", words: &["xtask", "web", "--only", "subscriptions"] },
-    Step { name: "web console", words: &["xtask", "web", "--only", "console"] },
-    Step { name: "web schema", words: &["xtask", "web", "--only", "schema", "--seconds", "30"] },
-    Step { name: "fuzz", words: &["xtask", "fuzz", "--seconds", "20"] },
-    Step { name: "bench index", words: &["xtask", "bench", "index", "--records", "300000"] },
-    Step { name: "bench records", words: &["xtask", "bench", "records", "--seconds", "3", "--rounds", "2"] },
-    Step {
-        name: "bench model",
-        words: &["xtask", "bench", "model", "--records", "100000", "--seconds", "1"],
-    },
-];
-
-/// Two that run at the same time: the first one waits for engines most of its time, and the second one, which only
-/// computes, steps back behind it.
-const TOGETHER: [Step; 2] = [
-    Step { name: "voyage", words: &["xtask", "voyage"] },
-    Step { name: "sim", words: &["xtask", "sim", "--seeds", "500"] },
-];
-
-/// The longest ones.
-const LONG_STEPS: &[Step] = &[Step { name: "sql", words: &["xtask", "sql"] }];
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,33 +37,30 @@ enum Ended {
     LeftOut,
 }
 
+/// A line of the table at the end.
+struct Row {
+    name: &'static str,
+    ended: Ended,
+    seconds: u64,
+}
+
+/// Where a step may use the processors, and where it prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// Like everything else, to the terminal.
+    Front,
+    /// Only what nobody else wants, to a file that is shown later.
+    Behind,
+}
+
 /// Runs the steps: `true` when none failed.
 pub(crate) fn run(args: &CiArgs) -> Result<bool> {
-    let chosen = |step: &&Step| args.only.as_ref().is_none_or(|text| step.name.contains(text.as_str()));
-    let began = Instant::now();
-    let mut summary = Vec::new();
-    for step in STEPS.iter().filter(chosen) {
-        summary.push(one(step)?);
-    }
-    match TOGETHER.iter().filter(chosen).collect::<Vec<_>>()[..] {
-        [first, second] => summary.extend(both(first, second)?),
-        [alone] => summary.push(one(alone)?),
-        _ => {}
-    }
-    for step in LONG_STEPS.iter().filter(chosen) {
-        if args.only.is_none() && began.elapsed() > LONG_STEPS_UNTIL {
-            let minutes = began.elapsed().as_secs() / 60;
-            println!(
-                "\n==> {} left out: {minutes} minutes are gone, and a run must end within 90",
-                step.name
-            );
-            summary.push((step.name, Ended::LeftOut, 0));
-        } else {
-            summary.push(one(step)?);
-        }
-    }
+    let run = Run { only: args.only.as_deref(), until: args.minutes.map(|it| Instant::now() + minutes(it)) };
+    let mut summary = run.all(ALONE, Lane::Front)?;
+    summary.extend(run.both(WAITING, COMPUTING)?);
+    summary.extend(run.all(LAST, Lane::Front)?);
     println!("\n{:<17} {:<8} {:>8}", "step", "result", "seconds");
-    for (name, ended, seconds) in &summary {
+    for Row { name, ended, seconds } in &summary {
         let ended = match ended {
             Ended::Passed => "passed",
             Ended::Failed => "FAILED",
@@ -128,61 +68,130 @@ pub(crate) fn run(args: &CiArgs) -> Result<bool> {
         };
         println!("{name:<17} {ended:<8} {seconds:>8}");
     }
-    let count = |wanted| summary.iter().filter(|(_, ended, _)| *ended == wanted).count();
+    let count = |wanted| summary.iter().filter(|row| row.ended == wanted).count();
     let failed = count(Ended::Failed);
     let (passed, left_out) = (count(Ended::Passed), count(Ended::LeftOut));
     println!("\nsteps: {passed} passed, {failed} failed, {left_out} skipped");
     Ok(failed == 0)
 }
 
-fn one(step: &Step) -> Result<(&'static str, Ended, u64)> {
-    println!("\n==> {} (cargo {})", step.name, step.words.join(" "));
-    let began = Instant::now();
-    let status = command(step, &[]).status().with_context(|| cannot_run(step))?;
-    Ok(row(step, status, began))
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
 }
 
-/// Runs two steps at once, the second one with less right to the processors; what it prints is shown when the first one
-/// has ended.
-fn both(first: &Step, second: &Step) -> Result<[(&'static str, Ended, u64); 2]> {
-    let said = workspace::target_dir().join(format!("{}.log", second.name));
-    let file = File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
-    let began = Instant::now();
-    let mut child = command(second, &["nice", "-n", "10"])
-        .stderr(file.try_clone()?)
-        .stdout(file)
-        .spawn()
-        .with_context(|| cannot_run(second))?;
-    println!("\n==> {} (cargo {}) has begun; see below", second.name, second.words.join(" "));
-    let waiter = std::thread::spawn(move || child.wait().map(|status| (status, Instant::now())));
-    let first = one(first)?;
-    let ended = waiter.join().map_err(|_| anyhow::anyhow!("{} was not waited for", second.name))?;
-    let (status, end) = ended.with_context(|| cannot_run(second))?;
-    println!("\n==> {} (cargo {})", second.name, second.words.join(" "));
-    io::copy(&mut File::open(&said)?, &mut io::stdout())?;
-    let (name, ended, _) = row(second, status, began);
-    Ok([first, (name, ended, (end - began).as_secs())])
+/// What holds for the whole run.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    only: Option<&'a str>,
+    until: Option<Instant>,
 }
 
-fn command(step: &Step, before: &[&str]) -> Command {
-    let cargo = workspace::cargo();
-    let mut command = match before {
-        [] => Command::new(cargo),
-        [program, words @ ..] => {
-            let mut command = Command::new(program);
-            command.args(words).arg(cargo);
-            command
+impl Run<'_> {
+    fn chosen<'s>(&self, steps: &'s [Step]) -> impl Iterator<Item = &'s Step> {
+        let only = self.only.unwrap_or_default().to_owned();
+        steps.iter().filter(move |step| step.name.contains(&only))
+    }
+
+    fn all(&self, steps: &[Step], lane: Lane) -> Result<Vec<Row>> {
+        self.chosen(steps).map(|step| self.one(step, lane)).collect()
+    }
+
+    /// Runs two lists at once, the second one on what the first one leaves of the processors.
+    fn both(&self, first: &[Step], second: &'static [Step]) -> Result<Vec<Row>> {
+        let mut summary = Vec::new();
+        let behind = std::thread::scope(|scope| {
+            let behind = scope.spawn(|| self.all(second, Lane::Behind));
+            summary = self.all(first, Lane::Front)?;
+            behind.join().map_err(|_| anyhow::anyhow!("the steps behind were not waited for"))?
+        })?;
+        for step in self.chosen(second) {
+            println!("\n==> {}, meanwhile (cargo {})", step.name, step.words.join(" "));
+            if let Ok(mut said) = File::open(said(step)) {
+                io::copy(&mut said, &mut io::stdout())?;
+            }
         }
-    };
-    command.args(step.words).current_dir(workspace::root());
+        summary.extend(behind);
+        Ok(summary)
+    }
+
+    fn one(&self, step: &Step, lane: Lane) -> Result<Row> {
+        let began = Instant::now();
+        let left = self.until.map(|until| until.saturating_duration_since(began));
+        let mut command = command(step, lane, left);
+        if lane == Lane::Behind {
+            let file = File::create(said(step)).with_context(|| cannot_run(step))?;
+            command.stderr(file.try_clone()?).stdout(file);
+        } else {
+            println!("\n==> {} (cargo {})", step.name, step.words.join(" "));
+        }
+        let ended = if left == Some(Duration::ZERO) {
+            Ended::LeftOut
+        } else {
+            ended(command.status().with_context(|| cannot_run(step))?)
+        };
+        if ended == Ended::LeftOut {
+            println!("\n{} is left out or cut off: the minutes of this run are gone", step.name);
+        }
+        Ok(Row { name: step.name, ended, seconds: began.elapsed().as_secs() })
+    }
+}
+
+/// How `timeout` tells that it ended the command, and that it had to kill it.
+const TIMED_OUT: [i32; 2] = [124, 137];
+
+fn ended(status: ExitStatus) -> Ended {
+    match status.code() {
+        Some(0) => Ended::Passed,
+        Some(code) if TIMED_OUT.contains(&code) => Ended::LeftOut,
+        _ => Ended::Failed,
+    }
+}
+
+fn command(step: &Step, lane: Lane, left: Option<Duration>) -> Command {
+    let mut words: Vec<String> = Vec::new();
+    if let Some(left) = left {
+        words.extend(["timeout", "--signal=INT", "--kill-after=15"].map(str::to_owned));
+        words.push(left.as_secs().max(1).to_string());
+    }
+    if lane == Lane::Behind {
+        words.extend(["chrt", "--idle", "0"].map(str::to_owned));
+    }
+    words.push(workspace::cargo());
+    words.extend(step.words.iter().map(|word| (*word).to_owned()));
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).current_dir(workspace::root());
     command
 }
 
-fn row(step: &Step, status: ExitStatus, began: Instant) -> (&'static str, Ended, u64) {
-    let ended = if status.success() { Ended::Passed } else { Ended::Failed };
-    (step.name, ended, began.elapsed().as_secs())
+/// Where a step behind writes what it says.
+fn said(step: &Step) -> PathBuf {
+    workspace::target_dir().join(format!("{}.log", step.name.replace(' ', "-")))
 }
 
 fn cannot_run(step: &Step) -> String {
     format!("cannot run cargo {}", step.words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_step_that_time_cut_off_did_not_fail() {
+        let code = |code: i32| ended(ExitStatus::from_raw(code << 8));
+        assert_eq!([code(0), code(1), code(101)], [Ended::Passed, Ended::Failed, Ended::Failed]);
+        assert_eq!([code(124), code(137)], [Ended::LeftOut, Ended::LeftOut]);
+    }
+
+    #[test]
+    fn nothing_begins_when_the_minutes_are_gone() {
+        let run = Run { only: Some("tidy"), until: Some(Instant::now()) };
+        let rows = run.all(ALONE, Lane::Front).expect("a row");
+        assert_eq!(
+            rows.iter().map(|row| (row.name, row.ended)).collect::<Vec<_>>(),
+            [("tidy", Ended::LeftOut)]
+        );
+    }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{process, web};
 
 /// Words after `shipload drill`.
-const DRILLS: [&[&str]; 9] = [
+const DRILLS: [&[&str]; 10] = [
     &["failover", "--rounds", "3", "--records", "10000"],
     &["failover", "--how", "stop", "--rounds", "1", "--records", "10000"],
     &["failover", "--how", "cut", "--rounds", "1", "--records", "10000"],
@@ -21,6 +21,7 @@ const DRILLS: [&[&str]; 9] = [
     &["restart", "--records", "50000"],
     &["split", "--records", "1200"],
     &["split", "--records", "1200", "--policy", "generation"],
+    &["cable", "--rounds", "2"],
     &["soak", "--minutes", "0.5"],
 ];
 

@@ -25,9 +25,9 @@ pub(crate) struct Args {
     /// Only cases of files whose name contains this text
     #[arg(long)]
     only: Option<String>,
-    /// Only one part
+    /// Only this part; several may be named
     #[arg(long, value_enum)]
-    part: Option<Part>,
+    part: Vec<Part>,
     /// How long conditions by chance are asked for
     #[arg(long, default_value_t = 30)]
     seconds: u64,
@@ -44,6 +44,8 @@ pub(crate) struct Args {
 enum Part {
     /// The room's own tests
     Tests,
+    /// Nothing but compiling the program
+    Build,
     /// Statements with PostgreSQL's answers
     Cases,
     /// Conditions by chance
@@ -56,33 +58,38 @@ enum Part {
 
 /// Runs tests, cases and clients: `true` when all hold.
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let part = args.part.or(args.only.as_ref().map(|_| Part::Cases));
-    let wanted = |one: Part| part.is_none_or(|part| part == one);
+    let only_cases = [Part::Cases];
+    let parts = if args.part.is_empty() && args.only.is_some() { &only_cases } else { &args.part[..] };
+    let wanted = |one: Part| parts.is_empty() || parts.contains(&one);
     let mut held = true;
     if wanted(Part::Tests) {
         held &= cargo(&["test"], &["--package", "shipload-sql", "--features", "engine"])?;
     }
-    if part == Some(Part::Tests) {
+    if parts == [Part::Tests] {
         return Ok(held);
     }
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
         None => build()?,
     };
+    if parts.iter().all(|part| matches!(part, Part::Tests | Part::Build)) && !parts.is_empty() {
+        return Ok(held);
+    }
     let mut three = Cluster::start(&binary, 3)?;
     if wanted(Part::Cases) {
         let one = Cluster::start(&binary, 1)?;
         held &= cases::run(&[&three, &one], args.only.as_deref())?;
     }
+    if (wanted(Part::Logic) || wanted(Part::Moving)) && !wanted(Part::Cases) {
+        three.script(&read("setup.sql")?)?;
+    }
     if wanted(Part::Logic) {
-        if part.is_some() {
-            three.script(&read("setup.sql")?)?;
-        }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         held &= logic::run(&three, args.seconds, args.seed.unwrap_or(now.as_secs()))?;
     }
     if wanted(Part::Moving) {
         held &= moving::run(&mut three, &binary)?;
+        held &= moving::cases(&three, &binary)?;
     }
     if wanted(Part::Clients) {
         held &= tools::run(three, &binary)?;

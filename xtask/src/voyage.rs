@@ -22,7 +22,7 @@ const PROGRAMS: [&str; 9] =
     ["docker", "dockerd", "docker-compose", "haproxy", "iptables", "ip", "nsenter", "setpriv", "setsid"];
 
 /// What networks between engines are made of.
-const VXLAN: &str = "ip link add d type vxlan id 256 dstport 4789";
+const VXLAN: &str = "ip link add name d type vxlan id 256 dstport 4789";
 
 /// Builds the image's folder, then runs the scenario: `true` when every row holds.
 pub(crate) fn run(args: &Args) -> Result<bool> {
@@ -65,9 +65,12 @@ fn left_out() -> Option<String> {
         return Some(why);
     }
     // What goes away with its namespace again.
-    for line in
-        ["ip link add a type veth peer name b", "ip link add c type bridge", VXLAN, "iptables -t nat -L -n"]
-    {
+    for line in [
+        "ip link add name a type veth peer name b",
+        "ip link add name c type bridge",
+        VXLAN,
+        "iptables -t nat -L -n",
+    ] {
         let mut words = vec!["--net"];
         words.extend(line.split_whitespace());
         if let Some(why) = try_out(&format!("this machine's kernel can't do `{line}`"), &words) {

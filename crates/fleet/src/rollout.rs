@@ -30,7 +30,7 @@ pub async fn run(
         at_rest(engine, &service, size, patience, tell).await?;
         before = Some(engine.ensure_gradual(&service.name, patience).await?);
     }
-    let old: BTreeSet<String> = running(engine, &service.name).await?;
+    let old = all_running(engine, &service.name, size, patience).await?;
     engine.restart_tasks(&service.name, image).await?;
     let (began, mut moved) = (Instant::now(), Instant::now());
     let (mut replaced, mut last) = (0, old.len());
@@ -87,6 +87,28 @@ async fn settled(
         tokio::time::sleep(LOOK).await;
     }
     Ok(())
+}
+
+/// Waits until all tasks run, and gives their containers. One that has not run yet for Docker is an old one all the same:
+/// without it the rollout would end before it was replaced.
+async fn all_running(
+    engine: &Engine,
+    name: &str,
+    size: u64,
+    patience: Duration,
+) -> Result<BTreeSet<String>, SizeError> {
+    let began = Instant::now();
+    loop {
+        let now = running(engine, name).await?;
+        if u64::try_from(now.len()).ok() == Some(size) {
+            return Ok(now);
+        }
+        if began.elapsed() > patience {
+            let why = format!("{} of {size} tasks run; nothing was replaced", now.len());
+            return Err(SizeError::Late { service: name.to_owned(), seconds: patience.as_secs(), why });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn running(engine: &Engine, service: &str) -> Result<BTreeSet<String>, SizeError> {

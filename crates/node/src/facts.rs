@@ -3,8 +3,10 @@
 //! The shell writes these numbers about once a second; the engine reads them for info answers and for the
 //! memory limits of stop-writes and eviction. Nothing here is asked from the operating system.
 
+use crate::statements::Statements;
 use core::net::SocketAddr;
 use parking_lot::RwLock;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 /// Numbers and addresses that the shell keeps up to date.
@@ -44,6 +46,8 @@ pub struct Facts {
     pub threads: AtomicU64,
     /// Really bound addresses.
     pub listen: RwLock<Listen>,
+    /// The doors for SQL, where there are some.
+    pub statements: OnceLock<Box<dyn Statements>>,
 }
 
 /// The addresses on which the shell listens, with real port numbers.

@@ -29,6 +29,7 @@ mod quota;
 mod set_rules;
 mod sindex;
 mod sketch;
+pub mod statements;
 pub mod timing;
 pub mod truncate;
 pub mod worker;

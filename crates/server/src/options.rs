@@ -44,6 +44,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// `--sql-files`: the folder that the statement COPY may read and write.
     pub sql_files: Option<PathBuf>,
+    /// `--sql-hosts`: hosts that the statement COPY may reach, with commas between.
+    pub sql_hosts: Option<String>,
     /// `--service-threads`.
     pub service_threads: Option<u64>,
     /// `--log-level`: a level, or directives of `tracing`'s filter.

@@ -129,6 +129,10 @@ impl Overlay<'_> {
             let put = self.config.service.put(ServiceKey::SqlFiles, &folder.display().to_string());
             put.map_err(|error| flag("--sql-files", error))?;
         }
+        if let Some(hosts) = &options.sql_hosts {
+            let put = self.config.service.put(ServiceKey::SqlHosts, hosts);
+            put.map_err(|error| flag("--sql-hosts", error))?;
+        }
         if let Some(threads) = options.service_threads {
             let put = self.config.service.put(ServiceKey::ServiceThreads, &threads.to_string());
             put.map_err(|error| flag("--service-threads", error))?;

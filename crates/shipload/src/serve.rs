@@ -58,6 +58,10 @@ pub(crate) struct Args {
     #[cfg(feature = "sql")]
     #[arg(long, env = "SHIPLOAD_SQL_FILES", value_name = "DIR")]
     sql_files: Option<PathBuf>,
+    /// Hosts that the statement COPY may reach by HTTP and S3, with commas between; `*` stands for any part; without it, none
+    #[cfg(feature = "sql")]
+    #[arg(long, env = "SHIPLOAD_SQL_HOSTS", value_name = "HOST,...")]
+    sql_hosts: Option<String>,
     /// Where another node may be: name or address; may be given several times, with commas or blanks between them in
     /// the variable. A name stands for all its addresses and is looked up again and again [port: as --heartbeat-port]
     #[arg(long, env = "SHIPLOAD_SEED", value_name = "HOST:PORT")]
@@ -142,6 +146,10 @@ fn options(args: &Args) -> Options {
         sql_files: args.sql_files.clone(),
         #[cfg(not(feature = "sql"))]
         sql_files: None,
+        #[cfg(feature = "sql")]
+        sql_hosts: args.sql_hosts.clone(),
+        #[cfg(not(feature = "sql"))]
+        sql_hosts: None,
         service_threads: args.service_threads,
         log_level: args.log_level.clone(),
         log_format: match args.log_format {

@@ -38,8 +38,22 @@ impl Cluster {
         let output = self.command(words).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
-        assert!(output.status.success(), "{words:?}: {text}");
+        assert!(output.status.success(), "{words:?}: {text}\n{}", self.views());
         text
+    }
+
+    /// How each node sees the cluster, for a failure's message.
+    fn views(&self) -> String {
+        let view = |host: &str| {
+            let asked =
+                ["info", "-h", host, "-p", &self.port, "-v", "partition-generation", "-v", "statistics"];
+            let output = Command::new(BINARY).args(asked).stdin(Stdio::null()).output().unwrap();
+            let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).replace(';', "\n");
+            let told = ["cluster_", "migrate", "partition", "generation", "error", "uptime"];
+            let told = text.lines().filter(|line| told.iter().any(|word| line.contains(word)));
+            format!("{host}: {}\n", told.collect::<Vec<_>>().join(", "))
+        };
+        ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(view).concat()
     }
 }
 

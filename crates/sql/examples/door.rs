@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let records = Records::new(Arc::new(Tcp::new(node.clone())));
         let identity = Identity { http: http.clone(), ..Identity::default() };
         #[cfg(feature = "engine")]
-        let engine = Some(shipload_sql::engine::start()?);
+        let engine = Some(shipload_sql::engine::start(64 << 20)?);
         #[cfg(not(feature = "engine"))]
         let engine = None;
         let sql = Arc::new(Sql::new(records, identity, engine));

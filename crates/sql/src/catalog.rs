@@ -5,10 +5,12 @@
 //! tables too: their columns are those of some of their records.
 
 mod discover;
+mod indexes;
 mod store;
 mod table;
 
 pub use discover::Discovered;
+pub use indexes::SetIndex;
 pub use store::{Catalog, Catalogs};
 pub use table::{Column, Kind, Policy, Table, bin_name, pack_key};
 

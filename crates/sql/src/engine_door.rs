@@ -4,9 +4,12 @@ use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::jobs::Job;
+use crate::network::{Hosts, Network, Ranges};
 use crate::session::Session;
 use crate::value::Value;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A query with what it may refer to.
 #[derive(Clone, Copy)]
@@ -19,6 +22,50 @@ pub struct Query<'a> {
     pub args: &'a [Value],
     /// The statement that it belongs to.
     pub job: &'a Job,
+}
+
+/// Takes rows as they come.
+#[async_trait]
+pub trait RowSink: Send {
+    /// Their columns: told once, before the first row.
+    ///
+    /// # Errors
+    /// When no row of these columns can be taken.
+    async fn begin(&mut self, columns: &[(String, Type)]) -> Result<()>;
+
+    /// Some rows.
+    ///
+    /// # Errors
+    /// When they can't be taken.
+    async fn rows(&mut self, rows: Vec<Vec<Value>>) -> Result<()>;
+}
+
+/// Rows of a file, bunch by bunch.
+#[async_trait]
+pub trait RowSource: Send {
+    /// How many there are in all.
+    fn total(&self) -> u64;
+
+    /// The next ones, by column; none at the end.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    async fn next(&mut self) -> Result<Option<Vec<BTreeMap<String, Value>>>>;
+}
+
+/// Rows on their way into a file: bytes are given as they are ready.
+pub trait RowPacker: Send {
+    /// More rows.
+    ///
+    /// # Errors
+    /// When they do not fit the file.
+    fn rows(&mut self, rows: &[Vec<Value>]) -> Result<Vec<u8>>;
+
+    /// The last bytes.
+    ///
+    /// # Errors
+    /// When the file can't be ended.
+    fn finish(self: Box<Self>) -> Result<Vec<u8>>;
 }
 
 /// Runs queries over tables.
@@ -41,4 +88,28 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// As [`Engine::query`].
     async fn explain(&self, sql: &Sql, query: Query<'_>, analyze: bool, verbose: bool) -> Result<RowSet>;
+
+    /// Gives the rows of a query to a sink, as they come.
+    ///
+    /// # Errors
+    /// As [`Engine::query`], and those of the sink.
+    async fn pour(&self, sql: &Sql, query: Query<'_>, sink: &mut dyn RowSink) -> Result<()>;
+
+    /// The rows of a Parquet file: these columns of it, or all.
+    ///
+    /// # Errors
+    /// When it is none.
+    async fn unpack(&self, file: Arc<dyn Ranges>, columns: &[String]) -> Result<Box<dyn RowSource>>;
+
+    /// Begins a Parquet file of rows with these columns.
+    ///
+    /// # Errors
+    /// For columns that no such file has.
+    fn pack(&self, columns: &[(String, Type)]) -> Result<Box<dyn RowPacker>>;
+
+    /// The network, as far as these hosts.
+    ///
+    /// # Errors
+    /// When this machine has none.
+    fn network(&self, hosts: &Hosts) -> Result<Box<dyn Network>>;
 }

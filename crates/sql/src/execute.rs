@@ -8,6 +8,7 @@ mod definition;
 mod describe;
 pub mod eval;
 mod functions;
+mod index;
 mod insert;
 mod key;
 mod like;

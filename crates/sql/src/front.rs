@@ -14,6 +14,24 @@ pub use statement::{Parsed, Statement};
 
 use sqlparser::ast::{Expr, Function, Ident, ObjectName, ObjectNamePart, Value as AstValue};
 
+/// A name between quotes, as a statement may have it.
+#[must_use]
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The same, without quotes where the name is the same without them.
+#[cfg(feature = "engine")]
+#[must_use]
+pub fn quoted_where_needed(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
+}
+
 /// A name as the catalogue knows it: lower case unless it was quoted.
 #[must_use]
 pub fn name_of(ident: &Ident) -> String {

@@ -22,8 +22,10 @@ pub mod engine_door;
 pub mod error;
 pub mod execute;
 pub mod front;
+pub mod glob;
 pub mod http;
 pub mod jobs;
+pub mod network;
 #[cfg(feature = "engine")]
 pub mod pg;
 pub mod records;

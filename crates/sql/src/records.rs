@@ -4,17 +4,20 @@
 //! back. Single records and batches go to the own node, which hands them on to their owners; scans go to each
 //! partition's master.
 
+mod along;
 mod answer;
 mod batch;
 mod map;
 mod scan;
 mod single;
 mod tcp;
+mod versions;
 
 pub use map::{NodeAddress, Nodes};
 pub use scan::{Bunch, RowBunch, Scan, ScanStream};
 pub use single::{Mode, Write};
 pub use tcp::Tcp;
+pub use versions::{Version, Versions};
 
 use crate::error::{Kind, SqlError};
 use crate::value::Value;
@@ -59,6 +62,11 @@ pub trait Answers: Send {
 pub trait Transport: Send + Sync {
     /// Sends one request frame and gives its answers.
     async fn send(&self, to: &To, request: Vec<u8>) -> io::Result<Box<dyn Answers>>;
+
+    /// The body of the answer to a read of one record, where the own node has it at hand; none when it has to be asked for.
+    fn glance(&self, _request: &[u8], _namespace: &str, _partition: u16) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// Why records could not be read or written.

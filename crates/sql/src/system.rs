@@ -9,6 +9,8 @@ pub struct Identity {
     pub pg_port: u16,
     /// The folder that `COPY` may read and write; without it, none.
     pub files: Option<std::path::PathBuf>,
+    /// The hosts that `COPY` may reach.
+    pub hosts: crate::network::Hosts,
 }
 
 /// The version that Crate's clients are told: that of the dialect.
@@ -21,6 +23,9 @@ mod information;
 mod jobs;
 mod nodes;
 mod postgres;
+
+#[cfg(feature = "engine")]
+pub(crate) use postgres::Definitions;
 
 use crate::column_type::Type;
 use crate::error::{Result, SqlError};

@@ -36,7 +36,7 @@ pub use sets::SetTable;
 pub use sindex::{IndexKey, IndexSeek, IndexUsage, KeySource, RetiredIndex};
 pub use snapshot::{SNAPSHOT_HEAD_SIZE, SectionPlace, SnapshotError, SnapshotHead};
 pub use stripe::{
-    Defragged, DropMark, Loaded, Put, Removed, STRIPE_COUNT, Stripe, Touch, Verified, stripe_of,
+    Defragged, DropMark, Loaded, Put, Removed, STEPPED_OVER, STRIPE_COUNT, Stripe, Touch, Verified, stripe_of,
 };
 pub use sweep::{Budget, Candidate, Decision, Swept};
 pub use ttl::{Eviction, TtlHistogram};

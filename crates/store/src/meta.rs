@@ -88,4 +88,44 @@ impl<'a> BinRef<'a> {
     pub fn particle(&self) -> Particle<'a> {
         Particle { kind: self.kind, bytes: self.value }
     }
+
+    /// Whether it has this name. Names are so short that a call to compare them would cost more than comparing.
+    #[inline]
+    #[must_use]
+    pub fn is_named(&self, name: &[u8]) -> bool {
+        let ends = |bytes: &[u8]| Some((*bytes.first_chunk::<8>()?, *bytes.last_chunk::<8>()?));
+        let short = |bytes: &[u8]| Some((*bytes.first_chunk::<4>()?, *bytes.last_chunk::<4>()?));
+        if self.name.len() != name.len() {
+            false
+        } else if let (Some(own), Some(other)) = (ends(self.name), ends(name)) {
+            // Sixteen bytes at most: the two ends meet.
+            own == other && (name.len() <= 16 || self.name == name)
+        } else if let (Some(own), Some(other)) = (short(self.name), short(name)) {
+            own == other
+        } else {
+            self.name.iter().eq(name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BinRef;
+    use shipload_value::ParticleType;
+
+    #[test]
+    fn names_of_all_lengths_are_told_apart() {
+        let letters = b"abcdefghijklmnopqrstuvwxyz";
+        for length in 0..20 {
+            let name = &letters[..length];
+            let bin = BinRef { name, kind: ParticleType::Blob, value: &[] };
+            assert!(bin.is_named(name));
+            assert!(!bin.is_named(&letters[..length + 1]));
+            for place in 0..length {
+                let mut other = name.to_vec();
+                other[place] = b'Z';
+                assert!(!bin.is_named(&other), "{length} {place}");
+            }
+        }
+    }
 }

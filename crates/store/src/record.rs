@@ -93,7 +93,7 @@ impl<'a> RecordRef<'a> {
     /// The bin with this name.
     #[must_use]
     pub fn bin(&self, name: &[u8]) -> Option<BinRef<'a>> {
-        self.bins().find(|bin| bin.name == name)
+        self.bins().find(|bin| bin.is_named(name))
     }
 
     /// The record's encoded size in bytes: what it takes in the block log.

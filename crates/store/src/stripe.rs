@@ -6,6 +6,7 @@
 //! The idea: the index finds a record's entry, the entry its bytes. A write of unchanged size goes over the old
 //! bytes, any other is appended and the old bytes become garbage. The owner keeps each stripe behind one lock.
 
+mod changes;
 mod check;
 mod defrag;
 mod drops;
@@ -38,6 +39,8 @@ pub use write::{Put, Removed, Touch};
 pub const STRIPE_COUNT: usize = 64;
 /// Records of a scan whose memory is asked for at once.
 const BUNCH: usize = 16;
+/// Entries of other sets that a scan steps over before it tells: about what one record costs.
+pub const STEPPED_OVER: usize = 32;
 /// Partitions of a stripe.
 const TABLE_COUNT: usize = PARTITION_COUNT as usize / STRIPE_COUNT;
 
@@ -55,6 +58,7 @@ pub struct Stripe {
     log: BlockLog,
     ledger: Ledger,
     index_bytes: u64,
+    changes: changes::Changes,
     defrag: defrag::Progress,
     /// None while there is no secondary index.
     indexes: Option<Box<Indexes>>,
@@ -85,6 +89,7 @@ impl Stripe {
             log: BlockLog::new(identity, config),
             ledger: Ledger::default(),
             index_bytes: (TABLE_COUNT * size_of::<Table>()) as u64,
+            changes: changes::Changes::default(),
             defrag: defrag::Progress::default(),
             indexes: None,
             scratch: Vec::new(),
@@ -138,9 +143,29 @@ impl Stripe {
         partition: PartitionId,
         after: Option<&Digest>,
     ) -> impl Iterator<Item = RecordRef<'_>> {
+        self.scan_set(partition, after, None)
+    }
+
+    /// The same records of one set, without reading those of others, which the index knows. Of these one comes now and then
+    /// as well, after [`STEPPED_OVER`] others in a row: whoever counts what comes then knows about how much was looked at.
+    pub fn scan_set(
+        &self,
+        partition: PartitionId,
+        after: Option<&Digest>,
+        set: Option<SetId>,
+    ) -> impl Iterator<Item = RecordRef<'_>> {
         let table = self.table(partition);
         let below = table.ceiling(after.map(Key::of).as_ref());
-        let mut entries = table.descend(below).map(|(_, entry)| entry).fuse();
+        let mut stepped_over = 0usize;
+        let entries = table.descend(below).map(|(_, entry)| entry).filter(move |entry| {
+            if set.is_none_or(|set| entry.set() == set) {
+                stepped_over = 0;
+                return true;
+            }
+            stepped_over += 1;
+            stepped_over.is_multiple_of(STEPPED_OVER)
+        });
+        let mut entries = entries.fuse();
         let mut bunch: [Option<&Entry>; BUNCH] = [None; BUNCH];
         let mut at = BUNCH;
         std::iter::from_fn(move || {

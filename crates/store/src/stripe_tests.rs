@@ -74,3 +74,32 @@ fn defragmentation_never_moves_a_damaged_record_and_goes_on_behind_it() {
         assert_eq!(stripe.counts().objects, 14);
     }
 }
+
+#[test]
+fn every_change_of_a_record_moves_its_partitions_number() {
+    let (partition, other) = (digest(3).partition(), PartitionId::new(64).unwrap());
+    let mut stripe = Stripe::new(Identity::default(), LogConfig::default());
+    let set = Meta::default().set;
+    let mut seen = vec![stripe.changes(partition, set)];
+    let put = |stripe: &mut Stripe, value: &[u8], void_time| {
+        let bin = BinRef { name: b"v", kind: ParticleType::Blob, value };
+        let meta = Meta { void_time, ..Meta::default() };
+        stripe.put(&digest(3), &meta, None, [bin].into_iter()).unwrap();
+    };
+    for value in [b"one".as_slice(), b"two", b"three"] {
+        put(&mut stripe, value, 0);
+        seen.push(stripe.changes(partition, set));
+    }
+    stripe.touch(&digest(3), &Meta { generation: 9, ..Meta::default() }).unwrap();
+    seen.push(stripe.changes(partition, set));
+    stripe.remove(&digest(3)).unwrap().unwrap();
+    seen.push(stripe.changes(partition, set));
+    assert!(seen.iter().all(Option::is_some));
+    assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
+    assert_eq!(stripe.changes(other, set), Some(0));
+    // What may expire changes without a write.
+    put(&mut stripe, b"one", 7);
+    assert_eq!(stripe.changes(partition, set), None);
+    put(&mut stripe, b"one", 0);
+    assert_eq!(stripe.changes(partition, set), None);
+}

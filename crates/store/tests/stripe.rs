@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 use shipload_store::{
-    BinRef, Budget, Cutoffs, Decision, Identity, LogConfig, Meta, SetId, StoreError, Stripe, TtlHistogram,
+    BinRef, Budget, Cutoffs, Decision, Identity, LogConfig, Meta, STEPPED_OVER, SetId, StoreError, Stripe,
+    TtlHistogram,
 };
 use shipload_value::{Digest, ParticleType, PartitionId};
 
@@ -86,6 +87,42 @@ fn a_truncation_is_seen_at_once_and_swept_later() {
     let swept = stripe.sweep(partition(), None, WHOLE, 0, &cutoffs, |_| Decision::Keep);
     assert_eq!((swept.truncated, stripe.counts().objects), (60, 0));
     stripe.assert_invariants();
+}
+
+/// Records of other sets are not read, but one now and then, so that whoever counts what it meets knows what it costs.
+#[test]
+fn a_scan_of_a_set_steps_over_others() {
+    let mut stripe = stripe();
+    let of_set =
+        |number: u32| Meta { set: SetId::new(if number % 100 == 7 { 2 } else { 1 }).unwrap(), ..meta(0, 1) };
+    (0..10_000).for_each(|number| put(&mut stripe, number, of_set(number), b"x").unwrap());
+    for set in [1, 2].map(|number| SetId::new(number).unwrap()) {
+        let wanted: Vec<Digest> = stripe
+            .scan(partition(), None)
+            .filter(|record| record.meta().set == set)
+            .map(|record| record.digest())
+            .collect();
+        let met: Vec<(Digest, bool)> = stripe
+            .scan_set(partition(), None, Some(set))
+            .map(|record| (record.digest(), record.meta().set == set))
+            .collect();
+        let found: Vec<Digest> =
+            met.iter().filter(|(_, of_set)| *of_set).map(|(digest, _)| *digest).collect();
+        assert_eq!(found, wanted);
+        let others = 10_000 - wanted.len();
+        assert!(met.len() - found.len() <= others / STEPPED_OVER, "{} others", met.len() - found.len());
+        assert!(met.is_sorted_by(|(one, _), (next, _)| one > next));
+        // It goes on behind any record.
+        let (behind, _) = met[met.len() / 2];
+        let rest =
+            stripe.scan_set(partition(), Some(&behind), Some(set)).filter(|record| record.meta().set == set);
+        assert_eq!(
+            rest.map(|record| record.digest()).collect::<Vec<_>>(),
+            wanted.iter().copied().filter(|one| *one < behind).collect::<Vec<_>>()
+        );
+    }
+    let nobody = stripe.scan_set(partition(), None, SetId::new(3)).count();
+    assert_eq!(nobody, 10_000 / STEPPED_OVER);
 }
 
 #[test]

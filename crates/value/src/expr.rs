@@ -156,6 +156,15 @@ impl Program {
         Scope::new(record, now, None).value(&self.root)?.into_particle()
     }
 
+    /// The value of the program for a record as a float; none for anything else.
+    #[must_use]
+    pub fn float(&self, record: &dyn RecordView, now: Clock) -> Option<f64> {
+        match Scope::new(record, now, None).value(&self.root) {
+            Ok(Value::Float(value)) => Some(value),
+            Ok(_) | Err(Unknown) => None,
+        }
+    }
+
     /// What a path operation puts in the place of an element.
     pub fn replace(
         &self,

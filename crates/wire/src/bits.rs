@@ -134,6 +134,8 @@ pub mod field {
     pub const FILTER: u8 = 43;
     /// Error details in answers.
     pub const ERROR_DETAILS: u8 = 45;
+    /// This project's own: what a query measures, see [`crate::groups`].
+    pub const GROUPS: u8 = 240;
 }
 
 /// Operation codes.

@@ -64,6 +64,7 @@ fields! {
     batch field::BATCH, "The rows of a batch, see [`crate::batch::Batch`].";
     filter field::FILTER, "Filter expression, packed.";
     error_details field::ERROR_DETAILS, "Error details of an answer, a msgpack map.";
+    groups field::GROUPS, "What a query measures, see [`crate::groups`].";
 }
 
 impl<'a> Fields<'a> {

@@ -22,6 +22,7 @@ mod cursor;
 pub mod error;
 pub mod fields;
 pub mod frame;
+pub mod groups;
 pub mod info;
 pub mod limits;
 pub mod message;

@@ -165,4 +165,22 @@ impl<'a> IndexRange<'a> {
         let end = cursor.take(end_size)?;
         if cursor.is_empty() { Ok(IndexRange { bin, kind, begin, end }) } else { Err(DecodeError::Trailing) }
     }
+
+    /// Field 22 with this range.
+    ///
+    /// # Panics
+    /// When the bin's name has more than 255 bytes, or an end 4 GiB.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let size = |end: &[u8]| u32::try_from(end.len()).expect("invariant: values are smaller than 4 GiB");
+        let name = u8::try_from(self.bin.len()).expect("invariant: names of bins are short");
+        let mut out = vec![1, name];
+        out.extend_from_slice(self.bin);
+        out.push(self.kind);
+        for end in [self.begin, self.end] {
+            out.extend_from_slice(&size(end).to_be_bytes());
+            out.extend_from_slice(end);
+        }
+        out
+    }
 }

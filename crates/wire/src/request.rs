@@ -215,6 +215,10 @@ pub struct Query<'a> {
     pub socket_timeout_ms: u32,
     /// Filter expression, packed; empty for none.
     pub filter: &'a [u8],
+    /// What is measured instead of giving rows, see [`crate::groups`]; empty for nothing.
+    pub groups: &'a [u8],
+    /// The range of a secondary index to go along, as [`crate::query::IndexRange::encode`] has it; empty for none.
+    pub along: &'a [u8],
 }
 
 /// Appends a foreground query over partitions.
@@ -224,7 +228,7 @@ pub fn query(out: &mut Vec<u8>, query: &Query<'_>) {
     let socket_timeout = query.socket_timeout_ms.to_be_bytes();
     let records_per_second = query.records_per_second.to_be_bytes();
     let max_records = query.max_records.to_be_bytes();
-    let candidates: [(bool, u8, &[u8]); 9] = [
+    let candidates: [(bool, u8, &[u8]); 11] = [
         (true, field::NAMESPACE, query.namespace.as_bytes()),
         (!query.set.is_empty(), field::SET, query.set.as_bytes()),
         (true, field::TASK_ID, &task_id),
@@ -234,6 +238,8 @@ pub fn query(out: &mut Vec<u8>, query: &Query<'_>) {
         (!partitions.is_empty(), field::PARTITIONS, &partitions),
         (!query.digests.is_empty(), field::DIGESTS, query.digests.as_flattened()),
         (!query.filter.is_empty(), field::FILTER, query.filter),
+        (!query.along.is_empty(), field::INDEX_RANGE, query.along),
+        (!query.groups.is_empty(), field::GROUPS, query.groups),
     ];
     let fields: Vec<(u8, &[u8])> =
         candidates.iter().filter(|(sent, ..)| *sent).map(|(_, id, data)| (*id, *data)).collect();

@@ -25,6 +25,8 @@ fn a_query_round_trips() {
         task_id: 99,
         socket_timeout_ms: 30_000,
         filter: b"",
+        groups: b"",
+        along: b"",
     };
     let mut out = Vec::new();
     request::query(&mut out, &query);
@@ -104,6 +106,7 @@ fn an_index_range_has_one_range_and_nothing_more() {
         data.extend_from_slice(&value.to_be_bytes());
     }
     let range = IndexRange::decode(&data).unwrap();
+    assert_eq!(range.encode(), data);
     assert_eq!((range.bin, range.kind), (&b"a"[..], 1));
     assert_eq!((range.begin[7], range.end[7]), (10, 20));
     for size in 0..data.len() {

@@ -104,6 +104,10 @@ class Shipload(Wire):
 
     def create(self, table, columns, key):
         self.ask(f"create table {table} ({columns}, primary key ({key}))")
+        first, *others = key.split(", ")
+        if others:
+            # The others' keys serve their first column, too.
+            self.ask(f"create index {table}_{first} on {table} ({first})")
 
     def settle(self):
         pass

@@ -92,9 +92,8 @@ pub(crate) struct Hits {
 /// Reads them.
 pub(crate) fn hits(place: &Place) -> Result<Hits> {
     let mut hits = Hits { total: 0, by_server: 0, records: 0, servers: 0 };
-    for row in place.rows("select * from test.summary")? {
-        let total = row.pointer("/bins/total").and_then(Value::as_u64).context("a summary without total")?;
-        if row.get("key").and_then(Value::as_str) == Some("total_hits") {
+    for (name, total) in sums(place)? {
+        if name == "total_hits" {
             hits.total = total;
         } else {
             hits.by_server += total;
@@ -103,4 +102,18 @@ pub(crate) fn hits(place: &Place) -> Result<Hits> {
     }
     hits.records = u64::try_from(place.rows("select * from test.hits")?.len())?;
     Ok(hits)
+}
+
+/// Hits that servers with these addresses have counted.
+pub(crate) fn hits_of(place: &Place, servers: &BTreeSet<String>) -> Result<u64> {
+    Ok(sums(place)?.into_iter().filter(|(name, _)| servers.contains(name)).map(|(_, total)| total).sum())
+}
+
+/// What is summed up, by name.
+fn sums(place: &Place) -> Result<Vec<(String, u64)>> {
+    let sum = |row: Value| {
+        let total = row.pointer("/bins/total").and_then(Value::as_u64).context("a summary without total")?;
+        Ok((row.get("key").and_then(Value::as_str).unwrap_or_default().to_owned(), total))
+    };
+    place.rows("select * from test.summary")?.into_iter().map(sum).collect()
 }

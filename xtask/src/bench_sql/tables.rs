@@ -36,7 +36,8 @@ pub(super) fn markdown(lines: &[Value], looked: &[Looked], rows: u64, scale: f64
     }
     text.push_str(
         "Seconds, and in brackets processor seconds of all the server's processes; the median of the runs. All servers share the \
-machine, one is asked at a time, and the answers are compared with PostgreSQL's. Shipload keeps two copies when it has several nodes; \
+machine, one is asked at a time, and the answers are compared with PostgreSQL's. Shipload keeps two copies when it has several nodes, \
+and has an index of the first column where a key has several, because a key of the others serves that, too; \
 PostgreSQL runs without `fsync`. DuckDB runs in the process that asks; what that process does itself counts for it.\n",
     );
     text

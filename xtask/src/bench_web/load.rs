@@ -66,15 +66,18 @@ fn figures(report: &str, cpu_seconds: f64) -> Result<Figures> {
     {
         bail!("{}", bad.trim());
     }
-    let line = |word: &str| report.lines().map(str::trim).find(|line| line.contains(word));
+    let mut lines = report.lines().map(str::trim);
+    // Other lines have shares that may end alike.
+    let line = |word: &str| lines.clone().find(|line| line.starts_with(word));
     let percentile = |word: &str| line(word)?.split_whitespace().nth(1).and_then(milliseconds);
-    let requests = line(" requests in ").and_then(|line| line.split(' ').next()?.parse().ok());
+    let (p50_ms, p99_ms) = (percentile("50%"), percentile("99%"));
+    let requests = lines.find_map(|line| line.split_once(" requests in ")?.0.parse().ok());
     let missing = "wrk's report is not as expected";
     Ok(Figures {
         requests: requests.context(missing)?,
         cpu_seconds,
-        p50_ms: percentile("50%").context(missing)?,
-        p99_ms: percentile("99%").context(missing)?,
+        p50_ms: p50_ms.context(missing)?,
+        p99_ms: p99_ms.context(missing)?,
     })
 }
 
@@ -89,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_report_is_read_and_refusals_are_no_figures() {
-        let report = "  Latency Distribution\n     50%  250.00us\n     90%    1.00ms\n     99%    2.50ms\n  1000 requests in 4.00s, 1.00MB read\n";
+        let report = "    Req/Sec    66.86k     8.97k   95.01k    67.50%\n  Latency Distribution\n     50%  250.00us\n     90%    1.00ms\n     99%    2.50ms\n  1000 requests in 4.00s, 1.00MB read\n";
         let seen = figures(report, 0.5).unwrap();
         assert_eq!((seen.per_cpu_second(), seen.p50_ms, seen.p99_ms), (2000.0, 0.25, 2.5));
         assert!(figures(&format!("{report}  Non-2xx or 3xx responses: 5\n"), 0.5).is_err());

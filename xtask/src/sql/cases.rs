@@ -1,5 +1,6 @@
 //! The cases: statements with the rows that PostgreSQL gave.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -17,33 +18,41 @@ struct Case {
 
 /// Runs every case on every cluster, on the nodes of a cluster in turn.
 pub(super) fn run(clusters: &[&Cluster], only: Option<&str>) -> Result<bool> {
-    let setup = read("setup.sql")?;
     let cases = all(only)?;
     let mut failed = 0usize;
     for cluster in clusters {
-        cluster.script(&setup)?;
-        for (case, node) in cases.iter().zip(cluster.nodes.iter().cycle()) {
-            let answer = ask(node.http, &case.statement)?;
-            let got = answer.get("rows").and_then(Value::as_array);
-            let same = got.is_some_and(|got| {
-                got.len() == case.rows.len()
-                    && got.iter().zip(&case.rows).all(|(got, wanted)| alike(got, wanted))
-            });
-            if !same {
-                failed += 1;
-                println!(
-                    "{}, {} nodes: {}\n  wanted {:?}\n  got    {answer}",
-                    case.file,
-                    cluster.nodes.len(),
-                    case.statement,
-                    case.rows
-                );
-            }
-        }
+        cluster.script(&read("setup.sql")?)?;
+        failed += wrong(&cases, &cluster.doors())?;
     }
     let held = cases.len() * clusters.len() - failed;
     println!("sql: {} cases on {} clusters: {held} hold, {failed} do not", cases.len(), clusters.len());
     Ok(failed == 0)
+}
+
+/// Runs every case on nodes that have the tables already, and whose records move meanwhile.
+pub(super) fn again(nodes: &[SocketAddr]) -> Result<bool> {
+    let cases = all(None)?;
+    let failed = wrong(&cases, nodes)?;
+    println!("sql: {} cases while nodes joined and left: {failed} do not hold", cases.len());
+    Ok(failed == 0)
+}
+
+/// How many cases give something else.
+fn wrong(cases: &[Case], nodes: &[SocketAddr]) -> Result<usize> {
+    let mut failed = 0;
+    for (case, node) in cases.iter().zip(nodes.iter().cycle()) {
+        let answer = ask(*node, &case.statement)?;
+        let got = answer.get("rows").and_then(Value::as_array);
+        let same = got.is_some_and(|got| {
+            got.len() == case.rows.len() && got.iter().zip(&case.rows).all(|(got, wanted)| alike(got, wanted))
+        });
+        if !same {
+            failed += 1;
+            let (file, size, statement, rows) = (&case.file, nodes.len(), &case.statement, &case.rows);
+            println!("{file}, {size} nodes: {statement}\n  wanted {rows:?}\n  got    {answer}");
+        }
+    }
+    Ok(failed)
 }
 
 fn all(only: Option<&str>) -> Result<Vec<Case>> {

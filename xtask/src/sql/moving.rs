@@ -20,7 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Fills a table, then lets a node join and leave while all nodes are asked.
 pub(super) fn run(cluster: &mut Cluster, binary: &Path) -> Result<bool> {
     let Some(first) = cluster.nodes.first().map(|node| node.http) else { bail!("there are no nodes") };
-    cluster.script("create table moving (id bigint primary key, v bigint, s text);\n")?;
+    cluster.script(
+        "create table moving (id bigint primary key, v bigint, s text);\ncreate index moving_v on moving (v);\n",
+    )?;
     for start in (0..ROWS).step_by(usize::try_from(BULK)?) {
         let rows: Vec<Value> = (start..start + BULK).map(|id| json!([id, id % 7, "x".repeat(50)])).collect();
         let answer = send(
@@ -29,7 +31,7 @@ pub(super) fn run(cluster: &mut Cluster, binary: &Path) -> Result<bool> {
         )?;
         ensure!(answer.get("error").is_none(), "{answer}");
     }
-    let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.http).collect();
+    let addresses = cluster.doors();
     let stop = AtomicBool::new(false);
     let (asked, changed) = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -51,8 +53,32 @@ pub(super) fn run(cluster: &mut Cluster, binary: &Path) -> Result<bool> {
     });
     changed?;
     let asked = asked.map_err(|_| anyhow::anyhow!("the questioner panicked"))??;
-    println!("sql: {asked} queries while a node joined and left, each counted {ROWS} records once");
+    println!(
+        "sql: {asked} queries while a node joined and left, each counted {ROWS} records once, three ways"
+    );
     Ok(true)
+}
+
+/// Runs the cases while a fourth node joins and leaves, over and over; their tables must be there.
+pub(super) fn cases(cluster: &Cluster, binary: &Path) -> Result<bool> {
+    let (nodes, done) = (cluster.doors(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let held = super::cases::again(&nodes);
+            done.store(true, Ordering::Relaxed);
+            held
+        });
+        let mut changes = 0usize;
+        while !done.load(Ordering::Relaxed) {
+            let guest = cluster.guest(binary)?;
+            let status = guest.process.stop(Signal::TERM, PATIENCE)?;
+            ensure!(status.success(), "the node ended with {status}");
+            cluster.wait()?;
+            changes += 2;
+        }
+        println!("sql: {changes} changes of the cluster meanwhile");
+        asking.join().map_err(|_| anyhow::anyhow!("the questioner panicked"))?
+    })
 }
 
 /// A node joins; once it has its share it leaves again.
@@ -65,10 +91,23 @@ fn change(cluster: &mut Cluster, binary: &Path) -> Result<()> {
     cluster.wait()
 }
 
+/// Asks for all rows, for what nodes have measured of them, and for rows along an index.
 fn count(address: std::net::SocketAddr) -> Result<()> {
-    let answer = ask(address, "select count(*), count(distinct id), sum(id), sum(v) from moving")?;
     let (ids, values) = (ROWS * (ROWS - 1) / 2, (0..ROWS).map(|id| id % 7).sum::<u64>());
-    let wanted = json!([[ROWS, ROWS, ids, values]]);
-    ensure!(answer.get("rows") == Some(&wanted), "wanted {wanted}, got {answer}");
+    let some = (0..ROWS).filter(|id| id % 7 == 3);
+    for (statement, wanted) in [
+        (
+            "select count(*), count(distinct id), sum(id), sum(v) from moving",
+            json!([[ROWS, ROWS, ids, values]]),
+        ),
+        ("select count(*), sum(id), sum(v) from moving", json!([[ROWS, ids, values]])),
+        (
+            "select count(*), count(distinct id), sum(id) from moving where v = 3",
+            json!([[some.clone().count(), some.clone().count(), some.clone().sum::<u64>()]]),
+        ),
+    ] {
+        let answer = ask(address, statement)?;
+        ensure!(answer.get("rows") == Some(&wanted), "{statement}: wanted {wanted}, got {answer}");
+    }
     Ok(())
 }

@@ -49,22 +49,22 @@ impl Cluster {
         self.wait()
     }
 
+    /// Where the nodes are asked over HTTP.
+    pub(crate) fn doors(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.http).collect()
+    }
+
+    /// One more node that does not stay; known to all when this returns.
+    pub(crate) fn guest(&self, binary: &Path) -> Result<Node> {
+        let (node, _) = Node::start(binary, self.seed)?;
+        let all: Vec<&Node> = self.nodes.iter().chain([&node]).collect();
+        wait_for(&all)?;
+        Ok(node)
+    }
+
     /// Waits until each node knows all, and no other.
     pub(crate) fn wait(&self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        for node in &self.nodes {
-            loop {
-                let answer = ask(node.http, "SELECT count(*) FROM sys.nodes").unwrap_or_default();
-                if answer.pointer("/rows/0/0") == Some(&json!(self.nodes.len())) {
-                    break;
-                }
-                if Instant::now() > deadline {
-                    bail!("the nodes do not become a cluster: {answer}");
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-        Ok(())
+        wait_for(&self.nodes.iter().collect::<Vec<_>>())
     }
 
     /// Runs statements, each ended by a semicolon at the end of a line.
@@ -78,6 +78,23 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn wait_for(nodes: &[&Node]) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    for node in nodes {
+        loop {
+            let answer = ask(node.http, "SELECT count(*) FROM sys.nodes").unwrap_or_default();
+            if answer.pointer("/rows/0/0") == Some(&json!(nodes.len())) {
+                break;
+            }
+            if Instant::now() > deadline {
+                bail!("the nodes do not become a cluster: {answer}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(())
 }
 
 impl Node {
@@ -102,10 +119,12 @@ impl Node {
         command
             .args(["--namespace", "test:replication-factor=2", "--log-level", "info"])
             .env("NO_COLOR", "1");
-        command.arg("--sql-files").arg(super::files()?);
-        if let Some(seed) = seed {
-            command.args(["--seed", &seed.to_string()]);
-        }
+        command.arg("--sql-files").arg(super::files()?).args(["--sql-hosts", "127.0.0.1"]);
+        match seed {
+            Some(seed) => command.args(["--seed", &seed.to_string()]),
+            // The first one keeps no columns: what is asked of it is read from records each time.
+            None => command.args(["--set", "service.sql-column-memory-pct=0"]),
+        };
         let mut process = Process::start("shipload serve", &mut command)?;
         let service = process.wait_for(PATIENCE, |line| address("service port ", line))?;
         let heartbeat = process.wait_for(PATIENCE, |line| address("heartbeat port ", line))?;

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::{
     changes, cluster, configure, identity, latencies, logs, namespaces, queries, refused, sets, sindex,
-    sketch, statistics, truncate, udf,
+    sketch, statements, statistics, truncate, udf, versions,
 };
 
 /// One command.
@@ -108,6 +108,11 @@ pub static COMMANDS: &[InfoCommand] = &[
         "`namespace=NS[;since=N]`: what was written since, as far as it is kept.",
     ),
     row(
+        "shipload-versions",
+        versions::versions,
+        "`namespace=NS;set=S`: where the numbers come from, and how often each partition's records of the set changed.",
+    ),
+    row(
         "shipload-lease",
         sketch::lease,
         "`namespace=NS;digest=HEX`: milliseconds that HTTP caches may keep the record, as it is from now on.",
@@ -116,6 +121,16 @@ pub static COMMANDS: &[InfoCommand] = &[
         "shipload-sketch",
         sketch::sketch,
         "`namespace=NS`: partitions led and tainted, and records with older copies in HTTP caches.",
+    ),
+    row(
+        "shipload-statements",
+        statements::statements,
+        "`list=running|ended|measures[;from=N]`: a page of this node's statements of SQL, as JSON in base64.",
+    ),
+    row(
+        "shipload-kill",
+        statements::kill,
+        "`id=ID`: ends the statement of SQL with this id on this node; `id=all` all of them.",
     ),
     row("partition-info", cluster::partition_info, "One row a partition, with names in the first row."),
     row("cluster-name", cluster::cluster_name, "The cluster's name, or `null`."),

@@ -18,6 +18,8 @@ mod quota;
 mod records;
 mod rules;
 mod sketch;
+mod statements;
+mod versions;
 
 /// 600,000,000 seconds after 2010.
 const NOW: Now = Now { unix_ns: (EPOCH_2010_S + 600_000_000) * 1_000_000_000, mono_ns: 100_000_000_000 };

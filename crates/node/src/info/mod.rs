@@ -25,9 +25,11 @@ mod refused;
 mod sets;
 mod sindex;
 mod sketch;
+mod statements;
 mod statistics;
 mod truncate;
 mod udf;
+mod versions;
 
 #[cfg(test)]
 mod info_tests;

@@ -5,7 +5,7 @@
 //! ends the query with its text and code 1. Source: `guide/protocol.md` part 4.6.
 
 use super::Step;
-use super::foreground::Pace;
+use super::pace::Pace;
 use super::walk::{Reading, Sets, Walk};
 use crate::command::{FAILURE, NO_MODULE, SUCCESS, lua_record, view};
 use crate::functions::moment;
@@ -209,7 +209,7 @@ impl Aggregate {
             return Err(Failure::Elsewhere);
         }
         let mut bytes = 0;
-        for (seen, met) in reading.records(&stripe).enumerate() {
+        for (seen, met) in reading.records(&stripe, self.sets).enumerate() {
             if seen >= LOCK_RECORDS || bytes >= LOCK_BYTES {
                 return Ok(None);
             }

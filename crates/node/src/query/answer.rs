@@ -19,49 +19,71 @@ pub(super) struct Found<'a> {
     pub(super) bval: Option<i64>,
 }
 
-/// Rows that are wanted instead of records.
+/// What a row has of a record.
 #[derive(Debug)]
-pub(super) struct Rows<'a> {
+pub(super) struct Shape<'a> {
     bins: Vec<&'a [u8]>,
     heads: bool,
     keys: bool,
-    open: Option<Open>,
 }
 
-impl<'a> Rows<'a> {
-    /// What a request wants; none when it wants records.
-    pub(super) fn asked(request: &Request<'a>) -> Option<Rows<'a>> {
+impl<'a> Shape<'a> {
+    /// What a request asks for; none when it wants records.
+    pub(super) fn asked(request: &Request<'a>) -> Option<Shape<'a>> {
         let wish = request.header.generation;
-        (request.header.info4 & info4::ROWS != 0).then(|| Rows {
+        (request.header.info4 & info4::ROWS != 0).then(|| Shape {
             bins: request.ops.clone().map(|op| op.name).collect(),
             heads: wish & HEADS != 0,
             keys: wish & KEYS != 0,
-            open: None,
         })
     }
 
-    /// Appends a record's row. Bins that are asked in the order in which they are stored are found in one walk.
-    pub(super) fn append(&mut self, out: &mut Vec<u8>, record: &RecordRef<'_>) {
-        let open = self.open.get_or_insert_with(|| Open::begin(out));
-        let digest = record.digest().0;
+    /// Hands out the record's cells in the order asked: particle number and bytes, none where there is no such bin. Bins that
+    /// are asked in the order in which they are stored are found in one walk.
+    #[inline]
+    pub(super) fn cells<'r>(&self, record: &RecordRef<'r>, mut each: impl FnMut(Option<(u8, &'r [u8])>)) {
+        let mut walk = record.bins();
+        for name in &self.bins {
+            let before = walk.clone();
+            let found = walk.find(|bin| bin.is_named(name)).or_else(|| {
+                walk = before;
+                record.bin(name)
+            });
+            each(found.map(|bin| (bin.kind.number(), bin.value)));
+        }
+    }
+
+    /// Appends a record's row.
+    pub(super) fn append(&self, out: &mut Vec<u8>, record: &RecordRef<'_>) {
         if self.heads {
             let meta = record.meta();
-            rows::head(out, &digest, u32::from(meta.generation), meta.void_time);
+            rows::head(out, &record.digest().0, u32::from(meta.generation), meta.void_time);
         }
         if self.keys {
             rows::cell(out, record.key().map(|key| (key.kind, key.bytes)));
         }
-        let mut walk = record.bins();
-        for name in &self.bins {
-            let before = walk.clone();
-            let found = walk.find(|bin| bin.name == *name).or_else(|| {
-                walk = before;
-                record.bin(name)
-            });
-            let particle = found.map(|bin| bin.particle());
-            rows::cell(out, particle.map(|particle| (particle.kind.number(), particle.bytes)));
-        }
-        open.count(out, &digest);
+        self.cells(record, |cell| rows::cell(out, cell));
+    }
+}
+
+/// Rows that are wanted instead of records.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    shape: Shape<'a>,
+    open: Option<Open>,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows of this shape.
+    pub(super) fn new(shape: Shape<'a>) -> Rows<'a> {
+        Rows { shape, open: None }
+    }
+
+    /// Appends a record's row.
+    pub(super) fn append(&mut self, out: &mut Vec<u8>, record: &RecordRef<'_>) {
+        let open = self.open.get_or_insert_with(|| Open::begin(out));
+        self.shape.append(out, record);
+        open.count(out, &record.digest().0);
     }
 
     /// Ends the block that is open: the rows that follow are of another partition.

@@ -3,7 +3,7 @@
 //! A slice collects the digests of matching records under the stripe's lock, and then runs the query's operations on
 //! each as an ordinary write command: so records are locked one after the other, never together.
 
-use super::foreground::Pace;
+use super::pace::Pace;
 use super::walk::{Along, Sets, Walk};
 use crate::command::{Command, Origin, Place, run};
 use crate::config::NamespaceKey;
@@ -107,7 +107,7 @@ impl BackgroundJob {
                 return false;
             }
             let mut whole = true;
-            for met in reading.records(&stripe) {
+            for met in reading.records(&stripe, self.sets) {
                 if looked >= SLICE_RECORDS {
                     whole = false;
                     break;

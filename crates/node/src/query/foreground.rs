@@ -1,7 +1,9 @@
 //! Foreground queries: records streamed to the client that asked.
 
 use super::Step;
-use super::answer::{self, Rows};
+use super::answer::{self, Rows, Shape};
+use super::groups::Groups;
+use super::pace::Pace;
 use super::walk::{Along, Reading, Sets, Walk};
 use crate::command::view;
 use crate::jobs::{Job, JobStatus};
@@ -38,6 +40,8 @@ pub(crate) struct Foreground {
     walk: Walk,
     sets: Sets,
     filter: Option<Program>,
+    /// What is measured, when measures are wanted instead of records.
+    groups: Option<Box<Groups>>,
     /// Records still wanted; none when there is no limit.
     wanted: Option<u64>,
     pace: Pace,
@@ -45,39 +49,6 @@ pub(crate) struct Foreground {
     /// The latest moment that a step was told, monotonic nanoseconds.
     seen_mono_ns: u64,
     done: bool,
-}
-
-/// The pace of a query: records a second since its start.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pace {
-    rps: u64,
-    started_mono_ns: Option<u64>,
-    records: u64,
-}
-
-impl Pace {
-    /// At most `rps` records a second; 0 for no limit.
-    pub(crate) fn new(rps: u32) -> Pace {
-        Pace { rps: u64::from(rps), ..Pace::default() }
-    }
-
-    /// Whether records are counted at all.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.rps != 0
-    }
-
-    /// When the next record may be read, if not now.
-    pub(crate) fn wait_until(&mut self, now: Now) -> Option<u64> {
-        let started = *self.started_mono_ns.get_or_insert(now.mono_ns);
-        let due_ns = u128::from(self.records) * 1_000_000_000 / u128::from(self.rps.max(1));
-        let due = started.saturating_add(u64::try_from(due_ns).unwrap_or(u64::MAX));
-        (self.rps != 0 && due > now.mono_ns).then_some(due)
-    }
-
-    /// Counts a record.
-    pub(crate) fn count(&mut self) {
-        self.records += 1;
-    }
 }
 
 /// What one slice of a query works with.
@@ -91,8 +62,24 @@ struct Slice<'s> {
     limit: usize,
     /// How much has been looked at.
     looks: usize,
-    /// Rows are wanted instead of records.
-    rows: Option<Rows<'s>>,
+    wish: Wish<'s>,
+}
+
+/// What is wanted of records.
+enum Wish<'s> {
+    Records,
+    Rows(Rows<'s>),
+    Groups(Shape<'s>, Box<Groups>),
+}
+
+impl Slice<'_> {
+    /// Whether no more should be read before what is there has been sent.
+    fn is_full(&self) -> bool {
+        match &self.wish {
+            Wish::Groups(_, groups) => groups.is_full(),
+            Wish::Rows(_) | Wish::Records => self.out.len() >= self.limit,
+        }
+    }
 }
 
 /// Why a look at a partition ended.
@@ -118,7 +105,7 @@ impl Foreground {
         body: Vec<u8>,
         query: &PartitionQuery<'_>,
         sets: Sets,
-        filter: Option<Program>,
+        (filter, groups): (Option<Program>, Option<Box<Groups>>),
         job: Option<Arc<Job>>,
         along: Along,
     ) -> Foreground {
@@ -127,7 +114,19 @@ impl Foreground {
         let pace = Pace::new(query.records_per_second);
         let seen_mono_ns = job.as_ref().map_or(0, |job| job.spec.started_mono_ns);
         let namespace = namespace.index;
-        Foreground { namespace, body, walk, sets, filter, wanted, pace, job, seen_mono_ns, done: false }
+        Foreground {
+            namespace,
+            body,
+            walk,
+            sets,
+            filter,
+            groups,
+            wanted,
+            pace,
+            job,
+            seen_mono_ns,
+            done: false,
+        }
     }
 
     /// Its place in the histograms.
@@ -155,13 +154,18 @@ impl Foreground {
         let step = match Request::decode(&body) {
             Ok(request) => {
                 let limit = started.saturating_add(room.clamp(1, FRAME_BYTES));
-                let rows = Rows::asked(&request);
+                let wish = match (Shape::asked(&request), self.groups.take()) {
+                    (Some(shape), Some(groups)) => Wish::Groups(shape, groups),
+                    (Some(shape), None) => Wish::Rows(Rows::new(shape)),
+                    (None, _) => Wish::Records,
+                };
                 let mut slice =
-                    Slice { worker, namespace, request: &request, now, out, limit, looks: 0, rows };
-                match self.slice(&mut slice) {
-                    Ok(step) => step,
-                    Err(end) => self.end(worker, namespace, now, out, end),
+                    Slice { worker, namespace, request: &request, now, out, limit, looks: 0, wish };
+                let step = self.slice(&mut slice);
+                if let Wish::Groups(_, groups) = slice.wish {
+                    self.groups = Some(groups);
                 }
+                step.unwrap_or_else(|end| self.end(worker, namespace, now, out, end))
             }
             Err(_) => self.end(worker, namespace, now, out, ResultCode::QueryGeneric),
         };
@@ -180,6 +184,9 @@ impl Foreground {
         let mark = reply::begin_frame(slice.out);
         let empty = slice.out.len();
         let step = self.walk_on(slice);
+        if let (Wish::Groups(_, groups), Err(ResultCode::Ok)) = (&mut slice.wish, step) {
+            groups.flush(slice.out, None);
+        }
         if slice.out.len() == empty {
             slice.out.truncate(mark.start());
         } else {
@@ -193,11 +200,18 @@ impl Foreground {
             let reading = self.walk.present().ok_or(ResultCode::Ok)?;
             slice.looks += PARTITION_LOOKS;
             let looked = self.look(slice, &reading);
-            if let Some(rows) = &mut slice.rows {
-                rows.close(slice.out);
+            match &mut slice.wish {
+                Wish::Rows(rows) => rows.close(slice.out),
+                Wish::Groups(_, groups) if groups.is_full() => groups.flush(slice.out, self.walk.after()),
+                Wish::Groups(..) | Wish::Records => {}
             }
             match looked {
                 Looked::End => {
+                    if let (Wish::Groups(_, groups), Some(partition)) =
+                        (&mut slice.wish, self.walk.partition())
+                    {
+                        groups.finish(partition);
+                    }
                     let finished = self.walk.finish_part();
                     if let Some(job) = &self.job {
                         job.partitions_done.fetch_add(finished, Ordering::Relaxed);
@@ -221,19 +235,22 @@ impl Foreground {
         }
         let foreign = self.walk.foreign(&stripe, &slice.namespace.holdings);
         if !foreign.is_empty() {
+            if let Wish::Groups(_, groups) = &mut slice.wish {
+                groups.flush(slice.out, self.walk.after());
+            }
             // The client goes on with these at the node that masters them now, after the last record it got.
             foreign.iter().for_each(|partition| unavailable(slice.out, *partition));
             self.walk.give_up(&foreign);
             return Looked::Enough;
         }
-        for (seen, met) in reading.records(&stripe).enumerate() {
+        for (seen, met) in reading.records(&stripe, self.sets).enumerate() {
             if self.wanted == Some(0) {
                 return Looked::Limit;
             }
             if seen >= LOCK_RECORDS {
                 return Looked::Enough;
             }
-            if slice.out.len() >= slice.limit {
+            if slice.is_full() {
                 return Looked::Full;
             }
             slice.looks += 1;
@@ -255,7 +272,7 @@ impl Foreground {
     /// Sends one record that is of a wanted set and alive, if the filter lets it through.
     fn record(&mut self, slice: &mut Slice<'_>, record: &RecordRef<'_>, bval: Option<i64>) {
         self.pace.count();
-        let passed = self.passes(slice, record) && append(slice, record, bval);
+        let passed = self.deliver(slice, record, bval);
         if passed {
             self.wanted = self.wanted.map(|wanted| wanted - 1);
         }
@@ -267,14 +284,26 @@ impl Foreground {
         }
     }
 
-    /// Whether the filter lets a record through.
-    fn passes(&self, slice: &mut Slice<'_>, record: &RecordRef<'_>) -> bool {
-        self.filter.as_ref().is_none_or(|filter| {
-            let header =
-                view::Header::stored(record, slice.worker.set_name(slice.namespace, record.meta().set));
-            let view = view::StoredView { record, header: &header };
-            filter.filter(&view, view::clock(slice.now)) == Truth::True
-        })
+    /// Appends or measures a record; false when nothing of it is to be sent.
+    fn deliver(&self, slice: &mut Slice<'_>, record: &RecordRef<'_>, bval: Option<i64>) -> bool {
+        let Slice { worker, namespace, request, now, out, .. } = slice;
+        let clock = view::clock(*now);
+        let header = view::Header::stored(record, worker.set_name(namespace, record.meta().set));
+        let view = view::StoredView { record, header: &header };
+        let passes = || self.filter.as_ref().is_none_or(|filter| filter.filter(&view, clock) == Truth::True);
+        match &mut slice.wish {
+            Wish::Groups(shape, groups) => groups.take(shape, record, passes, (&view, clock)),
+            _ if !passes() => false,
+            Wish::Rows(rows) => {
+                rows.append(out, record);
+                true
+            }
+            Wish::Records => {
+                let set = worker.set_name(namespace, record.meta().set).to_vec();
+                let found = answer::Found { record, set: &set, bval };
+                answer::append(&mut worker.scratch, request, *now, out, found)
+            }
+        }
     }
 
     fn end(
@@ -338,15 +367,4 @@ fn unavailable(out: &mut Vec<u8>, partition: PartitionId) {
         ..ReplyHeader::default()
     };
     reply::header(out, &header);
-}
-
-/// Appends one record; false when nothing of it is to be sent.
-fn append(slice: &mut Slice<'_>, record: &RecordRef<'_>, bval: Option<i64>) -> bool {
-    if let Some(rows) = &mut slice.rows {
-        rows.append(slice.out, record);
-        return true;
-    }
-    let Slice { worker, namespace, request, now, out, .. } = slice;
-    let set = worker.set_name(namespace, record.meta().set).to_vec();
-    answer::append(&mut worker.scratch, request, *now, out, answer::Found { record, set: &set, bval })
 }

@@ -4,6 +4,7 @@ use super::QueryJob;
 use super::aggregate::{Aggregate, Begin};
 use super::background::BackgroundJob;
 use super::foreground::Foreground;
+use super::groups::Groups;
 use super::selection::Selection;
 use super::walk::{Along, Sets, Walk};
 use crate::command::{Place, compile_filter, shape};
@@ -15,8 +16,9 @@ use crate::peer::{Executed, Peer};
 use crate::sindex::Collection;
 use crate::worker::Worker;
 use shipload_value::PartitionId;
-use shipload_wire::bits::{info1, info2, info3};
+use shipload_wire::bits::{info1, info2, info3, info4};
 use shipload_wire::code::ResultCode;
+use shipload_wire::groups::Groups as Wanted;
 use shipload_wire::{PartitionQuery, Request, reply};
 use std::sync::Arc;
 
@@ -75,10 +77,21 @@ impl Start<'_> {
         let sets = self.sets(worker)?;
         let filter = self.request.fields.filter.map(compile_filter).transpose()?;
         let along = self.along(&query, sets)?;
+        let groups = self.groups(&along)?;
         let short = header.info1 & info1::SHORT_QUERY != 0;
         let job = if short { None } else { Some(self.track(&query, JobKind::Basic, along.index_name())?) };
         let body = self.body.to_vec();
-        Ok(Foreground::new(self.place.namespace, body, &query, sets, filter, job, along))
+        Ok(Foreground::new(self.place.namespace, body, &query, sets, (filter, groups), job, along))
+    }
+
+    /// What the query measures, if it does. Along an index nothing is measured.
+    fn groups(&self, along: &Along) -> Result<Option<Box<Groups>>, ResultCode> {
+        let Some(data) = self.request.fields.groups else { return Ok(None) };
+        if self.request.header.info4 & info4::ROWS == 0 || matches!(along, Along::Selection(_)) {
+            return Err(ResultCode::Parameter);
+        }
+        let wanted = Wanted::decode(data, self.request.ops.len()).map_err(|error| error.result_code())?;
+        Ok(Some(Box::new(Groups::new(wanted)?)))
     }
 
     fn background(&self, worker: &mut Worker) -> Result<(), ResultCode> {

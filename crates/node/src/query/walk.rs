@@ -109,6 +109,22 @@ impl Walk {
         }
     }
 
+    /// The partition that is being read, where these are read one by one.
+    pub(crate) fn partition(&self) -> Option<PartitionId> {
+        match self {
+            Walk::Primary(walk) => walk.todo.front().map(|(partition, _)| *partition),
+            Walk::Index(_) => None,
+        }
+    }
+
+    /// The record of this partition that was read last.
+    pub(crate) fn after(&self) -> Option<Digest> {
+        match self {
+            Walk::Primary(walk) => walk.todo.front()?.1,
+            Walk::Index(_) => None,
+        }
+    }
+
     /// The partitions of the present part that can't be read here (any more): this node neither masters them nor
     /// holds a full copy. A full copy has all that was acknowledged, and clients may prefer it: another replica policy
     /// than the master's, or a node of their rack.
@@ -165,15 +181,15 @@ impl Reading {
         }
     }
 
-    /// The records from here to the end of the part.
-    pub(crate) fn records<'s>(&'s self, stripe: &'s Stripe) -> Records<'s> {
+    /// The records of these sets from here to the end of the part, and some others.
+    pub(crate) fn records<'s>(&'s self, stripe: &'s Stripe, sets: Sets) -> Records<'s> {
         match self {
             // The index of a set keeps the order; when it is deleted the walk goes on without it.
             Reading::Primary(partition, after, Some(index)) if !index.is_gone() => Records::Primary(
                 Box::new(stripe.index_descending(index.slot, SET_KEY, *partition, after.as_ref())),
             ),
             Reading::Primary(partition, after, _) => {
-                Records::Primary(Box::new(stripe.scan(*partition, after.as_ref())))
+                Records::Primary(Box::new(stripe.scan_set(*partition, after.as_ref(), sets.only())))
             }
             Reading::Index(reading) => Records::Index(Entries::new(stripe, reading)),
         }
@@ -239,6 +255,14 @@ pub(crate) enum Sets {
 }
 
 impl Sets {
+    /// The one set that is meant, if it is one.
+    fn only(self) -> Option<SetId> {
+        match self {
+            Sets::One(set) => Some(set),
+            Sets::All | Sets::Unknown => None,
+        }
+    }
+
     /// Whether a record of this set is meant.
     pub(crate) fn holds(self, set: SetId) -> bool {
         match self {

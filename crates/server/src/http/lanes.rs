@@ -39,6 +39,8 @@ pub(super) struct Lanes {
     idle: Mutex<Vec<Box<dyn Stream>>>,
     calls: Arc<Semaphore>,
     queries: Arc<Semaphore>,
+    /// Lanes that are kept while nobody needs them.
+    kept: usize,
 }
 
 impl std::fmt::Debug for Lanes {
@@ -54,12 +56,23 @@ impl Lanes {
 
     /// Lanes for so many requests at a time.
     pub(super) fn sized(open: Open, calls: usize) -> Arc<Lanes> {
+        Lanes::keeping(open, calls, KEPT)
+    }
+
+    fn keeping(open: Open, calls: usize, kept: usize) -> Arc<Lanes> {
         Arc::new(Lanes {
             open,
             idle: Mutex::default(),
             calls: Arc::new(Semaphore::new(calls)),
             queries: Arc::new(Semaphore::new(QUERIES)),
+            kept,
         })
+    }
+
+    /// Lanes for so many requests at a time, each for one request only.
+    #[cfg(feature = "sql")]
+    pub(super) fn fresh(open: Open, calls: usize) -> Arc<Lanes> {
+        Lanes::keeping(open, calls, 0)
     }
 
     /// Sends frames and waits for as many frames of answers.
@@ -144,7 +157,7 @@ impl Lanes {
 
     fn keep(&self, stream: Box<dyn Stream>) {
         let mut idle = self.idle.lock();
-        if idle.len() < KEPT {
+        if idle.len() < self.kept {
             idle.push(stream);
         }
     }

@@ -39,7 +39,7 @@ impl Node {
         let scraper = Mutex::new(Scraper::new(Arc::clone(&shared)));
         let glance = Glance::new(Arc::clone(&shared), Arc::clone(&crew));
         let here: Open = Box::new(move || {
-            let seated = seat(&crew);
+            let seated = seat(&crew, Crew::seat_inside);
             Box::pin(async move { seated })
         });
         Node { shared, scraper, glance, here: Lanes::new(here), others: Mutex::default() }
@@ -82,11 +82,11 @@ pub(super) fn addresses(attributes: &Attributes) -> Vec<String> {
 }
 
 /// A pair of sockets, one end of which becomes a client's connection at a service thread.
-pub(super) fn seat(crew: &Crew) -> Result<Box<dyn Stream>, Trouble> {
+pub(super) fn seat(crew: &Crew, at: fn(&Crew, std::net::TcpStream)) -> Result<Box<dyn Stream>, Trouble> {
     let (near, far) = Pair::pair().map_err(refused)?;
     near.set_nonblocking(true).map_err(refused)?;
     far.set_nonblocking(true).map_err(refused)?;
-    crew.seat_inside(std::net::TcpStream::from(OwnedFd::from(far)));
+    at(crew, std::net::TcpStream::from(OwnedFd::from(far)));
     let near = UnixStream::from_std(near).map_err(refused)?;
     Ok(Box::new(near))
 }

@@ -50,6 +50,9 @@ pub(crate) struct Crew {
     seats: Vec<Seat>,
     /// The first so many threads take connections.
     active: AtomicUsize,
+    /// Whose turn it is to take long work.
+    #[cfg(feature = "sql")]
+    turn: AtomicUsize,
 }
 
 impl Crew {
@@ -61,7 +64,12 @@ impl Crew {
             busy_ns: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
         };
-        Arc::new(Crew { seats: wakers.into_iter().map(seat).collect(), active: AtomicUsize::new(1) })
+        Arc::new(Crew {
+            seats: wakers.into_iter().map(seat).collect(),
+            active: AtomicUsize::new(1),
+            #[cfg(feature = "sql")]
+            turn: AtomicUsize::new(0),
+        })
     }
 
     /// Wakes all threads, so that they notice a stop.
@@ -110,10 +118,21 @@ impl Crew {
 
     /// Takes in a connection that this process has made to itself; it is never turned away.
     pub(crate) fn seat_inside(&self, socket: std::net::TcpStream) {
+        self.seat_at(self.place(0), socket);
+    }
+
+    /// The same at one thread after the other, active or not: for work that is long enough to be shared among all.
+    #[cfg(feature = "sql")]
+    pub(crate) fn seat_around(&self, socket: std::net::TcpStream) {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.seat_at(turn % self.seats.len().max(1), socket);
+    }
+
+    fn seat_at(&self, thread: usize, socket: std::net::TcpStream) {
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let socket = TcpStream::from_std(socket);
         let mail = Mail::Newcomer { socket, address: here, local: here, protocol: Protocol::Inside };
-        self.send(self.place(0), mail);
+        self.send(thread, mail);
     }
 
     /// Puts something into a thread's box and wakes it.

@@ -102,6 +102,18 @@ const FORMING: Duration = Duration::from_secs(10);
 /// What the client says of such a cluster.
 const NO_MAP: &str = "partition table never formed";
 
+/// Why there is no session. The client tells one line for each host; the last one has the reason.
+fn unreachable(address: &str, error: &str) -> anyhow::Error {
+    let reason = error.lines().last().unwrap_or_default().trim();
+    if error.contains(NO_MAP) {
+        let seconds = FORMING.as_secs();
+        return anyhow!(
+            "{address} has no whole map after {seconds} s; `shipload info` shows each node's view: {reason}"
+        );
+    }
+    anyhow!("no node answers at {address}; `shipload up` starts one, `-h` and `-p` name another: {reason}")
+}
+
 /// A connected session.
 pub(crate) struct Session {
     client: Arc<Client>,
@@ -123,13 +135,7 @@ impl Session {
                 Err(error) if error.to_string().contains(NO_MAP) && Instant::now() < until => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                Err(error) => {
-                    // The client tells one line for each host; the last one has the reason.
-                    let error = error.to_string();
-                    let reason = error.lines().last().unwrap_or_default().trim();
-                    let hint = "`shipload up` starts one, `-h` and `-p` name another";
-                    return Err(anyhow!("no node answers at {address}; {hint}: {reason}"));
-                }
+                Err(error) => return Err(unreachable(&address, &error.to_string())),
             }
         };
         Ok(Self { client: Arc::new(client), options })

@@ -124,6 +124,13 @@ impl Cluster {
         Cluster { nodes: BTreeMap::new(), directory }
     }
 
+    /// Starts a node with a data directory of its own.
+    pub(super) fn add_with_data(&mut self, mut orders: Orders) -> Result<()> {
+        let data = self.directory.path.join(format!("data-{}", orders.number));
+        orders.flags.extend(["--data".to_owned(), data.display().to_string()]);
+        self.add(orders)
+    }
+
     /// Starts a node.
     pub(super) fn add(&mut self, orders: Orders) -> Result<()> {
         self.nodes.insert(orders.number, Node::start(orders)?);

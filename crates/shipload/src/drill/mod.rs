@@ -4,6 +4,7 @@
 //! uses, puts load on them through the official client, lets something happen, and checks that nothing is lost. The
 //! figures are measured from outside; the status is 0 only when everything that was promised held.
 
+mod cable;
 mod client;
 mod cluster;
 mod failover;
@@ -45,6 +46,8 @@ pub(crate) enum Drill {
     Neighbours(neighbours::Args),
     /// The network falls apart, both sides go on and meet again: which writes win (needs root)
     Split(split::Args),
+    /// A node's cable is pulled under load and plugged in again: what was counted stays counted (needs root)
+    Cable(cable::Args),
 }
 
 /// Flags of all drills.
@@ -75,6 +78,7 @@ pub(crate) fn run(drill: &Drill) -> Result<ExitCode> {
         Drill::Restart(args) => restart::run(args),
         Drill::Neighbours(args) => neighbours::run(args),
         Drill::Split(args) => split::run(args),
+        Drill::Cable(args) => cable::run(args),
     }
 }
 

@@ -48,12 +48,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let wish = args.shared.with_flags(Wish { places: place::on_loopback(4)?, ..Wish::on_loopback(1, 2)? });
     let mut cluster = Cluster::empty(Directory::create(args.shared.keep_logs)?);
     for number in 1..=3 {
-        let mut orders = wish.orders(number, &cluster.directory.log(number))?;
-        if !args.memory {
-            let data = cluster.directory.path.join(format!("data-{number}"));
-            orders.flags.extend(["--data".to_owned(), data.display().to_string()]);
-        }
-        cluster.add(orders)?;
+        let orders = wish.orders(number, &cluster.directory.log(number))?;
+        if args.memory { cluster.add(orders) } else { cluster.add_with_data(orders) }?;
     }
     let outcome = drill(args, &runtime, &wish, &mut cluster);
     super::end(&mut cluster, outcome)

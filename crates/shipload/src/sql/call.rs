@@ -4,12 +4,15 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use uuid::Uuid;
 
 /// A node's HTTP door, with the connection that is open.
 pub(super) struct Server {
     address: String,
     schema: Option<String>,
     open: Option<BufReader<TcpStream>>,
+    /// What the server calls the open connection, where it was asked and tells.
+    session: Option<Option<String>>,
 }
 
 /// What a statement came to.
@@ -22,7 +25,29 @@ pub(super) enum Answer {
 
 impl Server {
     pub(super) fn new(address: &str, schema: Option<String>) -> Server {
-        Server { address: address.to_owned(), schema, open: None }
+        Server { address: address.to_owned(), schema, open: None, session: None }
+    }
+
+    /// The same door on a connection of its own.
+    pub(super) fn another(&self) -> Server {
+        Server::new(&self.address, self.schema.clone())
+    }
+
+    /// The id by which `sys.jobs` shows statements of the open connection; none where the server does not tell.
+    pub(super) fn session(&mut self) -> anyhow::Result<Option<String>> {
+        if self.open.is_none() || self.session.is_none() {
+            // The statement finds itself.
+            let mark = Uuid::new_v4();
+            let told = self.run(&format!("SELECT session_id FROM sys.jobs WHERE stmt LIKE '%{mark}%'"))?;
+            self.session = Some(match told {
+                Answer::Done { rows, .. } => {
+                    let value = rows.first().and_then(|row| row.first());
+                    value.and_then(Value::as_str).map(str::to_owned)
+                }
+                Answer::Refused(_) => None,
+            });
+        }
+        Ok(self.session.clone().flatten())
     }
 
     /// Runs a statement. The connection is kept, so that settings of the session hold.
@@ -32,7 +57,10 @@ impl Server {
         let was_kept = kept.is_some();
         let (answer, stream) = match self.exchange(kept, &body) {
             // An idle connection may have been closed meanwhile; nothing has been answered then.
-            Err(_) if was_kept => self.exchange(None, &body)?,
+            Err(_) if was_kept => {
+                self.session = None;
+                self.exchange(None, &body)?
+            }
             other => other?,
         };
         self.open = Some(stream);

@@ -1,6 +1,7 @@
 //! `shipload sql-door`: the doors for SQL beside a node, in a process of their own.
 
 use anyhow::Context as _;
+use shipload_sql::network::Hosts;
 use shipload_sql::records::{Records, Tcp};
 use shipload_sql::system::Identity;
 use shipload_sql::{Sql, engine, http, pg};
@@ -24,6 +25,12 @@ pub(crate) struct Args {
     /// The folder that COPY may read and write
     #[arg(long, env = "SHIPLOAD_SQL_FILES", value_name = "DIR")]
     sql_files: Option<std::path::PathBuf>,
+    /// Hosts that COPY may reach by HTTP and S3, with commas between; `*` stands for any part
+    #[arg(long, env = "SHIPLOAD_SQL_HOSTS", default_value = "", value_name = "HOST,...")]
+    sql_hosts: String,
+    /// Memory for columns that are asked for more than once; 0 keeps none
+    #[arg(long, env = "SHIPLOAD_SQL_COLUMN_MIB", default_value_t = 64, value_name = "MIB")]
+    column_mib: usize,
 }
 
 /// Serves until the process is ended.
@@ -34,9 +41,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .build()?;
     runtime.block_on(async {
         let records = Records::new(Arc::new(Tcp::new(args.node.clone())));
-        let identity =
-            Identity { http: args.http.to_string(), pg_port: args.pg.port(), files: args.sql_files.clone() };
-        let sql = Arc::new(Sql::new(records, identity, Some(engine::start()?)));
+        let identity = Identity {
+            http: args.http.to_string(),
+            pg_port: args.pg.port(),
+            files: args.sql_files.clone(),
+            hosts: Hosts::parse(&args.sql_hosts),
+        };
+        let sql = Arc::new(Sql::new(records, identity, Some(engine::start(args.column_mib << 20)?)));
         let listener =
             TcpListener::bind(args.pg).await.with_context(|| format!("{} can't be opened", args.pg))?;
         tokio::spawn(pg::serve(Arc::clone(&sql), listener));

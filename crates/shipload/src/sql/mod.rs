@@ -8,6 +8,7 @@ mod command;
 pub(crate) mod door;
 mod prompt;
 mod show;
+mod watch;
 
 use call::{Answer, Server};
 use clap::ValueEnum as _;
@@ -15,6 +16,7 @@ use show::Format;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use watch::Interrupt;
 
 /// Flags of `shipload sql`.
 #[derive(Debug, clap::Args)]
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         format: args.format,
         timing: args.timing,
         failed: false,
+        interrupt: io::stderr().is_terminal().then(Interrupt::take_over).transpose()?,
     };
     if !args.command.is_empty() {
         for text in &args.command {
@@ -58,6 +61,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         shell.read()?;
     }
+    if shell.interrupted() {
+        return Ok(ExitCode::from(130));
+    }
     Ok(if shell.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -66,6 +72,8 @@ struct Shell {
     format: Format,
     timing: bool,
     failed: bool,
+    /// Ctrl-C ends statements where somebody looks.
+    interrupt: Option<Interrupt>,
 }
 
 impl Shell {
@@ -98,10 +106,15 @@ impl Shell {
         }
     }
 
+    /// Whether Ctrl-C was pressed: what would follow does not run.
+    fn interrupted(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(Interrupt::pressed)
+    }
+
     /// Each statement of a text; true when one of them leaves.
     fn texts(&mut self, text: &str) -> anyhow::Result<bool> {
         for one in command::split(text) {
-            if self.one(&one)? {
+            if self.one(&one)? || self.interrupted() {
                 return Ok(true);
             }
         }
@@ -133,7 +146,11 @@ impl Shell {
     }
 
     fn statement(&mut self, statement: &str) -> anyhow::Result<()> {
-        match self.server.run(statement)? {
+        let answer = match &self.interrupt {
+            Some(interrupt) => watch::run(&mut self.server, statement, interrupt)?,
+            None => self.server.run(statement)?,
+        };
+        match answer {
             Answer::Done { columns, rows, count, took_ms } => {
                 let mut shown = match columns.is_empty() {
                     true => {

@@ -2,6 +2,7 @@
 
 use super::Shell;
 use super::command;
+use super::watch::Interrupt;
 use crate::terminal;
 use std::path::PathBuf;
 
@@ -95,5 +96,11 @@ pub(super) fn run(shell: &mut Shell) -> anyhow::Result<()> {
         is_whole: command::is_whole,
         history: home.map(|home| home.join(".shipload_sql_history")),
     };
-    terminal.run(|line| shell.texts(line))
+    terminal.run(|line| {
+        let leaves = shell.texts(line)?;
+        // Ctrl-C ended a statement; the shell goes on.
+        let interrupted = shell.interrupted();
+        shell.interrupt.iter().for_each(Interrupt::forget);
+        Ok(leaves && !interrupted)
+    })
 }

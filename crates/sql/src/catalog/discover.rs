@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// So many records of each node are looked at for columns.
 const SAMPLE: u64 = 500;
 /// How long what was found is believed.
-const FRESH: Duration = Duration::from_secs(1);
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 const PARTITIONS: u16 = 4096;
 /// The shards that are shown of a set.
 const SHARDS: u32 = 6;
@@ -108,6 +108,8 @@ impl Discovered {
             partitions: (0..PARTITIONS).collect(),
             bins: Bins::All,
             rows: None,
+            groups: Vec::new(),
+            along: Vec::new(),
             filter: Vec::new(),
             max_records: SAMPLE,
         };

@@ -1,5 +1,6 @@
 //! The catalogue's record, and a copy of it that is checked before it is used.
 
+use super::indexes::Seen;
 use super::table::Table;
 use super::{DEFAULT_SCHEMA, Discovered, RESERVED, SYSTEM_SCHEMAS};
 use crate::error::{Kind, Result, SqlError};
@@ -28,7 +29,8 @@ pub struct Catalog {
 /// The catalogue of the cluster.
 #[derive(Clone)]
 pub struct Catalogs {
-    records: Records,
+    pub(super) records: Records,
+    pub(super) indexes: Arc<Mutex<Seen>>,
     kept: Arc<Mutex<Arc<Catalog>>>,
     namespaces: Arc<Mutex<Vec<String>>>,
     discovered: Arc<Discovered>,
@@ -39,7 +41,13 @@ impl Catalogs {
     #[must_use]
     pub fn new(records: Records) -> Catalogs {
         let discovered = Arc::new(Discovered::new(records.clone()));
-        Catalogs { records, kept: Arc::default(), namespaces: Arc::default(), discovered }
+        Catalogs {
+            records,
+            indexes: Arc::default(),
+            kept: Arc::default(),
+            namespaces: Arc::default(),
+            discovered,
+        }
     }
 
     /// The namespaces, the default one first.

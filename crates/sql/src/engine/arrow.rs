@@ -7,13 +7,13 @@ use crate::value::{Value, json};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
     Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, NullArray,
-    StringBuilder, TimestampMillisecondBuilder, new_null_array,
+    StringBuilder, StructArray, TimestampMillisecondBuilder, new_null_array,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::compute;
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimeUnit, TimestampMillisecondType, UInt64Type,
+    Int64Type, TimeUnit, TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use std::collections::HashMap;
@@ -211,6 +211,10 @@ pub(super) fn values(array: &ArrayRef, ty: &Type) -> Result<Vec<Value>> {
         DataType::LargeList(inner) | DataType::FixedSizeList(inner, _) => {
             compute::cast(array, &DataType::List(Arc::clone(inner))).map_err(|error| failed(&error))?
         }
+        DataType::Float16 => compute::cast(array, &DataType::Float32).map_err(|error| failed(&error))?,
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            compute::cast(array, &DataType::Binary).map_err(|error| failed(&error))?
+        }
         _ => Arc::clone(array),
     };
     let one = reader(&plain, ty).map_err(|error| failed(&error))?;
@@ -241,6 +245,9 @@ fn reader<'a>(
         DataType::Int16 => ints!(Int16Type),
         DataType::Int32 => ints!(Int32Type),
         DataType::Int64 => ints!(Int64Type),
+        DataType::UInt8 => ints!(UInt8Type),
+        DataType::UInt16 => ints!(UInt16Type),
+        DataType::UInt32 => ints!(UInt32Type),
         DataType::UInt64 => {
             let array = array.as_primitive::<UInt64Type>();
             Box::new(move |row| Ok(Value::Int(i64::try_from(array.value(row)).unwrap_or(i64::MAX))))
@@ -263,6 +270,9 @@ fn reader<'a>(
             let kind = ty.clone();
             Box::new(move |row| Ok(from_text(array.value(row), &kind)))
         }
+        DataType::Binary => Box::new(move |row| Ok(bytes(array.as_binary::<i32>().value(row)))),
+        DataType::Struct(_) => Box::new(move |row| members(&array.as_struct().slice(row, 1))),
+        DataType::Map(..) => Box::new(move |row| pairs(&array.as_map().value(row))),
         DataType::List(_) => {
             let array = array.as_list::<i32>();
             let inner = match ty {
@@ -282,6 +292,34 @@ fn reader<'a>(
     })
 }
 
+/// Bytes that may be a text.
+fn bytes(bytes: &[u8]) -> Value {
+    String::from_utf8(bytes.to_vec()).map_or_else(|_| Value::Blob(bytes.to_vec()), Value::Text)
+}
+
+/// The first row of a structure: its members that are there.
+fn members(row: &StructArray) -> Result<Value> {
+    let mut members = Vec::new();
+    for (field, array) in row.fields().iter().zip(row.columns()) {
+        let value = values(array, &type_of(field))?.into_iter().next().unwrap_or_default();
+        if !value.is_null() {
+            members.push((field.name().clone(), value));
+        }
+    }
+    Ok(Value::Map(members))
+}
+
+/// Names and values of a map.
+fn pairs(entries: &StructArray) -> Result<Value> {
+    let mut columns = entries.columns().iter().zip(entries.fields());
+    let mut next = || match columns.next() {
+        Some((array, field)) => values(array, &type_of(field)),
+        None => Ok(Vec::new()),
+    };
+    let (names, values) = (next()?, next()?);
+    Ok(Value::Map(names.iter().map(text).zip(values).collect()))
+}
+
 /// Objects and shapes travel as texts.
 fn from_text(text: &str, ty: &Type) -> Value {
     match ty {
@@ -295,9 +333,35 @@ fn from_text(text: &str, ty: &Type) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{column, values};
+    use super::{Arc, ArrayRef, DataType, Field, Int64Builder, StringBuilder, StructArray, column, values};
     use crate::column_type::Type;
     use crate::value::Value;
+    use datafusion::arrow::array::{BinaryArray, MapBuilder, UInt8Array};
+    use datafusion::arrow::datatypes::Fields;
+
+    #[test]
+    fn columns_of_others_are_read() {
+        let fields = [("a", DataType::UInt8), ("b", DataType::Binary)];
+        let fields: Fields = fields.map(|(name, data)| Field::new(name, data, true)).into_iter().collect();
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(UInt8Array::from(vec![Some(7), None])),
+            Arc::new(BinaryArray::from_opt_vec(vec![Some(b"text"), Some(b"\xff")])),
+        ];
+        let array: ArrayRef = Arc::new(StructArray::new(fields, arrays, None));
+        let member = |name: &str, value| (name.to_owned(), value);
+        let wanted = [
+            Value::Map(vec![member("a", Value::Int(7)), member("b", Value::text("text"))]),
+            Value::Map(vec![member("b", Value::Blob(vec![0xff]))]),
+        ];
+        assert_eq!(values(&array, &Type::Object).expect("readable"), wanted);
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+        map.keys().append_value("x");
+        map.values().append_value(1);
+        map.append(true).expect("an entry");
+        let array: ArrayRef = Arc::new(map.finish());
+        let wanted = [Value::Map(vec![member("x", Value::Int(1))])];
+        assert_eq!(values(&array, &Type::Object).expect("readable"), wanted);
+    }
 
     #[test]
     fn columns_round_trip() {

@@ -1,7 +1,9 @@
 //! The engine's conditions as filters of the record protocol.
 
-use crate::catalog::Table;
-use crate::execute::push::{self, EQUAL, GREATER, GREATER_OR_EQUAL, LESS, LESS_OR_EQUAL, mirrored};
+use crate::catalog::{SetIndex, Table};
+use crate::execute::push::{
+    self, EQUAL, GREATER, GREATER_OR_EQUAL, IN_MAX, LESS, LESS_OR_EQUAL, NOT_EQUAL, mirrored,
+};
 use crate::value::Value;
 use crate::value::cast::cast;
 use datafusion::common::ScalarValue;
@@ -20,14 +22,7 @@ pub(super) fn pack(table: &Table, condition: &Expr) -> Option<Vec<u8>> {
             Some(push::either(pack(table, left)?, pack(table, right)?))
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let code = match op {
-                Operator::Eq => EQUAL,
-                Operator::Gt => GREATER,
-                Operator::GtEq => GREATER_OR_EQUAL,
-                Operator::Lt => LESS,
-                Operator::LtEq => LESS_OR_EQUAL,
-                _ => return None,
-            };
+            let code = code_of(*op).filter(|code| *code != NOT_EQUAL)?;
             match (column(left), column(right)) {
                 (Some(name), None) => push::compare(table, &[name], code, &constant(right)?),
                 (None, Some(name)) => push::compare(table, &[name], mirrored(code), &constant(left)?),
@@ -40,10 +35,27 @@ pub(super) fn pack(table: &Table, condition: &Expr) -> Option<Vec<u8>> {
             let high = push::compare(table, &path, LESS_OR_EQUAL, &constant(&between.high)?)?;
             Some(push::both(low, high))
         }
-        Expr::InList(list) if !list.negated && list.list.len() <= 100 => {
+        Expr::InList(list) if !list.negated && list.list.len() <= IN_MAX => {
             let path = [column(&list.expr)?];
             let all = list.list.iter().map(|item| push::compare(table, &path, EQUAL, &constant(item)?));
             all.collect::<Option<Vec<_>>>()?.into_iter().reduce(push::either)
+        }
+        _ => None,
+    }
+}
+
+/// The range of an index outside of which a condition can't hold.
+pub(super) fn along(table: &Table, indexes: &[SetIndex], condition: &Expr) -> Option<Vec<u8>> {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            along(table, indexes, left).or_else(|| along(table, indexes, right))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            match (column(left), column(right)) {
+                (Some(name), None) => push::along(table, indexes, &name, &constant(right)?),
+                (None, Some(name)) => push::along(table, indexes, &name, &constant(left)?),
+                _ => None,
+            }
         }
         _ => None,
     }
@@ -87,7 +99,27 @@ fn column(expr: &Expr) -> Option<String> {
 }
 
 fn constant(expr: &Expr) -> Option<Value> {
-    let Expr::Literal(value, _) = expr else { return None };
+    match expr {
+        Expr::Literal(value, _) => value_of(value),
+        _ => None,
+    }
+}
+
+/// The protocol's number of a comparison.
+pub(super) fn code_of(op: Operator) -> Option<i64> {
+    Some(match op {
+        Operator::Eq => EQUAL,
+        Operator::NotEq => NOT_EQUAL,
+        Operator::Gt => GREATER,
+        Operator::GtEq => GREATER_OR_EQUAL,
+        Operator::Lt => LESS,
+        Operator::LtEq => LESS_OR_EQUAL,
+        _ => return None,
+    })
+}
+
+/// One of the engine's values as one of ours.
+pub(super) fn value_of(value: &ScalarValue) -> Option<Value> {
     Some(match value {
         ScalarValue::Boolean(Some(value)) => Value::Bool(*value),
         ScalarValue::Int8(Some(number)) => Value::Int((*number).into()),

@@ -1,9 +1,11 @@
 //! Functions that clients call and the engine does not have.
 
+use crate::front::quoted_where_needed;
+use crate::system::Definitions;
 use datafusion::arrow::array::{
-    Array as _, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, new_null_array,
+    Array as _, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, StringArray, new_null_array,
 };
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{
@@ -20,24 +22,36 @@ enum Gives {
     Text,
     Flag,
     Number,
+    /// Written one after the other.
+    Numbers,
 }
 
 /// Name, what comes out, and how.
-const FUNCTIONS: [(&str, Gives, Texts); 25] = [
+const FUNCTIONS: [(&str, Gives, Texts); 32] = [
     ("pg_get_statisticsobjdef_columns", Gives::Text, |_| None),
     ("pg_get_function_result", Gives::Text, |_| None),
     ("pg_get_function_arguments", Gives::Text, |_| None),
     ("pg_relation_is_publishable", Gives::Flag, |_| Some("false".to_owned())),
-    ("quote_ident", Gives::Text, |args| args.first()?.as_ref().map(|text| quote(text))),
+    ("quote_ident", Gives::Text, |args| args.first()?.as_ref().map(|text| quoted_where_needed(text))),
     ("format", Gives::Text, |args| Some(format(args))),
-    ("format_type", Gives::Text, |args| args.first()?.as_ref().map(|oid| type_name(oid).to_owned())),
+    ("format_type", Gives::Text, format_type),
     ("pg_get_userbyid", Gives::Text, |_| Some("crate".to_owned())),
     ("pg_get_expr", Gives::Text, |args| args.first()?.clone()),
-    ("pg_get_constraintdef", Gives::Text, |_| None),
-    ("pg_get_indexdef", Gives::Text, |_| None),
     ("pg_get_serial_sequence", Gives::Text, |_| None),
     ("pg_get_partkeydef", Gives::Text, |_| None),
-    ("pg_get_viewdef", Gives::Text, |_| None),
+    ("pg_total_relation_size", Gives::Number, |_| Some("0".to_owned())),
+    ("pg_table_size", Gives::Number, |_| Some("0".to_owned())),
+    ("pg_stat_get_numscans", Gives::Number, |_| Some("0".to_owned())),
+    ("has_column_privilege", Gives::Flag, |_| Some("true".to_owned())),
+    ("has_any_column_privilege", Gives::Flag, |_| Some("true".to_owned())),
+    ("has_database_privilege", Gives::Flag, |_| Some("true".to_owned())),
+    ("has_function_privilege", Gives::Flag, |_| Some("true".to_owned())),
+    ("has_type_privilege", Gives::Flag, |_| Some("true".to_owned())),
+    ("_pg_values", Gives::Numbers, |args| args.first()?.clone()),
+    ("_pg_places", Gives::Numbers, |args| {
+        let count = args.first()?.as_ref()?.split_whitespace().count();
+        Some((1..=count).map(|place| place.to_string()).collect::<Vec<_>>().join(" "))
+    }),
     ("pg_encoding_to_char", Gives::Text, |_| Some("UTF8".to_owned())),
     ("obj_description", Gives::Text, |_| None),
     ("col_description", Gives::Text, |_| None),
@@ -58,6 +72,83 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udf(Arc::new(ScalarUDF::new_from_impl(OfTexts { name, gives, texts, signature })))?;
     }
     Ok(())
+}
+
+/// Functions that tell how something of the catalogue is defined.
+pub(super) fn register_definitions(state: &mut SessionState, definitions: Definitions) -> Result<()> {
+    let definitions = Arc::new(definitions);
+    for name in super::rewrite::DEFINITIONS {
+        let signature = Signature::variadic_any(Volatility::Stable);
+        let known = OfCatalogue { name, definitions: Arc::clone(&definitions), signature };
+        state.register_udf(Arc::new(ScalarUDF::new_from_impl(known)))?;
+    }
+    Ok(())
+}
+
+/// A function of the texts of its arguments, and of the catalogue.
+#[derive(Debug)]
+struct OfCatalogue {
+    name: &'static str,
+    definitions: Arc<Definitions>,
+    signature: Signature,
+}
+
+impl PartialEq for OfCatalogue {
+    fn eq(&self, other: &OfCatalogue) -> bool {
+        self.name == other.name && self.definitions == other.definitions
+    }
+}
+
+impl Eq for OfCatalogue {}
+
+impl std::hash::Hash for OfCatalogue {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for OfCatalogue {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let results = each(&args, |args| self.definitions.text(self.name, args))?;
+        Ok(ColumnarValue::Array(Arc::new(results.into_iter().collect::<StringArray>())))
+    }
+}
+
+/// What a function gives for the texts of its arguments, row by row.
+fn each(
+    args: &ScalarFunctionArgs,
+    texts: impl Fn(&[Option<String>]) -> Option<String>,
+) -> Result<Vec<Option<String>>> {
+    let rows = args.number_rows;
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(args.args.len());
+    for value in &args.args {
+        let array = match value {
+            ColumnarValue::Scalar(ScalarValue::Null) => new_null_array(&DataType::Utf8, rows),
+            other => datafusion::arrow::compute::cast(&other.to_array(rows)?, &DataType::Utf8)?,
+        };
+        columns.push(array);
+    }
+    let columns: Vec<_> = columns.iter().map(|column| column.as_string::<i32>()).collect();
+    let row = |row: usize| {
+        let args: Vec<Option<String>> = columns
+            .iter()
+            .map(|column| (!column.is_null(row)).then(|| column.value(row).to_owned()))
+            .collect();
+        texts(&args)
+    };
+    Ok((0..rows).map(row).collect())
 }
 
 /// A function of the texts of its arguments.
@@ -97,27 +188,12 @@ impl ScalarUDFImpl for OfTexts {
             Gives::Text => DataType::Utf8,
             Gives::Flag => DataType::Boolean,
             Gives::Number => DataType::Int64,
+            Gives::Numbers => DataType::new_list(DataType::Int64, true),
         })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = args.number_rows;
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(args.args.len());
-        for value in &args.args {
-            let array = match value {
-                ColumnarValue::Scalar(ScalarValue::Null) => new_null_array(&DataType::Utf8, rows),
-                other => datafusion::arrow::compute::cast(&other.to_array(rows)?, &DataType::Utf8)?,
-            };
-            columns.push(array);
-        }
-        let texts: Vec<_> = columns.iter().map(|column| column.as_string::<i32>()).collect();
-        let results = (0..rows).map(|row| {
-            let args: Vec<Option<String>> = texts
-                .iter()
-                .map(|column| (!column.is_null(row)).then(|| column.value(row).to_owned()))
-                .collect();
-            (self.texts)(&args)
-        });
+        let results = each(&args, self.texts)?.into_iter();
         let array: ArrayRef = match self.gives {
             Gives::Text => Arc::new(results.collect::<StringArray>()),
             Gives::Flag => {
@@ -126,17 +202,15 @@ impl ScalarUDFImpl for OfTexts {
             Gives::Number => {
                 Arc::new(results.map(|text| text.and_then(|text| text.parse().ok())).collect::<Int64Array>())
             }
+            Gives::Numbers => {
+                let numbers =
+                    |text: String| text.split_whitespace().map(|one| one.parse().ok()).collect::<Vec<_>>();
+                Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(
+                    results.map(|text| text.map(numbers)),
+                ))
+            }
         };
         Ok(ColumnarValue::Array(array))
-    }
-}
-
-fn quote(text: &str) -> String {
-    let plain = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain && !text.starts_with(|c: char| c.is_ascii_digit()) && !text.is_empty() {
-        text.to_owned()
-    } else {
-        format!("\"{}\"", text.replace('"', "\"\""))
     }
 }
 
@@ -167,6 +241,20 @@ fn setting(name: &str) -> Option<String> {
         .iter()
         .find(|(known, ..)| *known == name)
         .map(|(_, value, _)| (*value).to_owned())
+}
+
+/// The name of a type, with what its column says of it.
+fn format_type(args: &[Option<String>]) -> Option<String> {
+    let oid = args.first()?.as_deref()?;
+    let modifier = args.get(1).and_then(|text| text.as_deref()?.parse::<i64>().ok());
+    let name = type_name(oid);
+    Some(
+        match (oid, modifier.and_then(|modifier| modifier.checked_sub(4)).filter(|modifier| *modifier > 0)) {
+            ("1043", Some(length)) => format!("{name}({length})"),
+            ("1700", Some(both)) => format!("{name}({},{})", both >> 16, both & 0xffff),
+            _ => name.to_owned(),
+        },
+    )
 }
 
 fn type_name(oid: &str) -> &'static str {

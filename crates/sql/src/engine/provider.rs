@@ -2,13 +2,15 @@
 
 use super::arrow::{column, field};
 use super::filters;
+use super::kept::Kept;
 use super::rows::Layout;
-use super::scan_exec::ScanExec;
-use crate::catalog::{Table, bin_name};
+use super::scan_exec::{ScanExec, Way, width};
+use super::through;
+use crate::catalog::{SetIndex, Table, bin_name};
 use crate::column_type::Type;
 use crate::error::SqlError;
 use crate::execute::push;
-use crate::records::{Bins, Bunch, Record, Records, Scan};
+use crate::records::{Bins, Bunch, Record, Records, Scan, Versions};
 use crate::value::Value;
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -22,6 +24,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 const PARTITIONS: u16 = 4096;
 
@@ -38,17 +41,26 @@ pub(super) struct SetTable {
     table: Arc<Table>,
     parts: Vec<Part>,
     schema: SchemaRef,
-    records: Records,
+    from: From,
+    indexes: Vec<SetIndex>,
     streams: u16,
     /// About how many records it has, where that is known.
     rows: Option<usize>,
+}
+
+/// Where records are, and columns of some of them.
+#[derive(Clone)]
+pub(super) struct From {
+    pub(super) records: Records,
+    pub(super) kept: Arc<Kept>,
 }
 
 impl SetTable {
     pub(super) fn new(
         table: Arc<Table>,
         parts: Vec<Part>,
-        records: Records,
+        from: From,
+        indexes: Vec<SetIndex>,
         (streams, rows): (u16, Option<usize>),
     ) -> SetTable {
         let fields: Vec<_> = parts.iter().map(|part| field(&part.name, &part.ty)).collect();
@@ -56,7 +68,8 @@ impl SetTable {
             table,
             parts,
             schema: Arc::new(Schema::new(fields)),
-            records,
+            from,
+            indexes,
             streams: streams.max(1),
             rows,
         }
@@ -108,39 +121,108 @@ impl TableProvider for SetTable {
         let packed = filters.iter().filter_map(|filter| filters::pack(&self.table, filter));
         let filter = packed.fold(Vec::new(), push::both);
         let keys = filters.iter().find_map(|filter| filters::keys(&self.table, filter));
-        let bins = bins_of(&self.table, &parts);
-        let layout = Layout::new(&self.table, &parts, &schema).map(Arc::new);
+        let along = filters.iter().find_map(|filter| filters::along(&self.table, &self.indexes, filter));
+        let along = along.unwrap_or_default();
+        let whole = keys.is_none() && limit.is_none() && along.is_empty();
+        let source = Arc::new(Source::new(&self.table, parts, &schema, self.from.clone()));
+        // What is kept is filtered above.
+        let keeps = keys.is_none() && (limit.is_none() || !filters.is_empty()) && along.is_empty();
+        let fits = || self.rows.is_some_and(|rows| self.from.kept.fits(rows.saturating_mul(width(&schema))));
+        let wanted = || self.from.kept.is_wanted(&self.table.place());
+        let kept = keeps && source.layout.is_some() && wanted() && fits();
         let leaf = |partitions: Vec<u16>, keys: Option<Vec<Value>>| {
-            let scan = Scan {
-                place: self.table.place(),
-                partitions,
-                bins: match &layout {
-                    Some(layout) if keys.is_none() => Bins::Some(layout.bins().to_vec()),
-                    _ => bins.clone(),
-                },
-                rows: layout.as_ref().map(|layout| layout.flags()),
-                filter: filter.clone(),
-                // With a filter above, rows may still fall away.
-                max_records: if filters.is_empty() { limit.map_or(0, |limit| limit as u64) } else { 0 },
-            };
-            let (table, parts, schema) = (Arc::clone(&self.table), parts.clone(), Arc::clone(&schema));
-            let records = self.records.clone();
-            let layout = layout.clone();
-            Arc::new(Leaf { table, parts, schema, records, scan, keys, layout }) as Arc<dyn PartitionStream>
+            // With a filter above, rows may still fall away.
+            let max_records = if filters.is_empty() { limit.map_or(0, |limit| limit as u64) } else { 0 };
+            let (along, filter) = (along.clone(), filter.clone());
+            let scan = Scan { along, filter, max_records, ..source.scan(partitions) };
+            Arc::new(Leaf { source: Arc::clone(&source), scan, keys, keeps, kept })
+                as Arc<dyn PartitionStream>
         };
         let leaves: Vec<Arc<dyn PartitionStream>> = match keys {
             Some(keys) => vec![leaf(Vec::new(), Some(keys))],
-            None => (0..self.streams)
-                .map(|stream| {
-                    leaf((0..PARTITIONS).filter(|one| one % self.streams == stream).collect(), None)
-                })
-                .collect(),
+            None => (0..self.streams).map(|stream| leaf(share(stream, self.streams), None)).collect(),
         };
         let exec = StreamingTableExec::try_new(Arc::clone(&schema), leaves, None, None, false, limit)?;
-        Ok(match self.rows {
-            Some(rows) => Arc::new(ScanExec::new(exec, rows)),
-            None => Arc::new(exec),
-        })
+        let source = (whole && !kept).then_some(source);
+        let way = match (kept, along.is_empty()) {
+            (true, _) => Way::Kept,
+            (false, true) => Way::All,
+            (false, false) => Way::Index,
+        };
+        Ok(Arc::new(ScanExec::new(exec, self.rows, source, way)))
+    }
+}
+
+/// The partitions of one of so many streams.
+pub(super) fn share(stream: u16, streams: u16) -> Vec<u16> {
+    (0..PARTITIONS).filter(|one| one % streams.max(1) == stream).collect()
+}
+
+/// Where the rows of a scan come from, and how they become columns.
+pub(super) struct Source {
+    pub(super) table: Arc<Table>,
+    pub(super) parts: Vec<Part>,
+    pub(super) schema: SchemaRef,
+    pub(super) from: From,
+    pub(super) layout: Option<Arc<Layout>>,
+    /// The states of the partitions when the query began to ask for it.
+    pub(super) began: OnceCell<Versions>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.table.full_name())
+    }
+}
+
+impl Source {
+    fn new(table: &Arc<Table>, parts: Vec<Part>, schema: &SchemaRef, from: From) -> Source {
+        let layout = Layout::new(table, &parts, schema).map(Arc::new);
+        let (table, schema) = (Arc::clone(table), Arc::clone(schema));
+        Source { table, parts, schema, from, layout, began: OnceCell::new() }
+    }
+
+    /// The same records with other columns.
+    pub(super) fn with(&self, parts: Vec<Part>) -> Source {
+        let fields: Vec<_> = parts.iter().map(|part| field(&part.name, &part.ty)).collect();
+        Source::new(&self.table, parts, &Arc::new(Schema::new(fields)), self.from.clone())
+    }
+
+    /// A scan of these partitions without a filter.
+    pub(super) fn scan(&self, partitions: Vec<u16>) -> Scan {
+        Scan {
+            place: self.table.place(),
+            partitions,
+            bins: match &self.layout {
+                Some(layout) => Bins::Some(layout.bins().to_vec()),
+                None => bins_of(&self.table, &self.parts),
+            },
+            rows: self.layout.as_ref().map(|layout| layout.flags()),
+            groups: Vec::new(),
+            along: Vec::new(),
+            filter: Vec::new(),
+            max_records: 0,
+        }
+    }
+
+    /// Notes that these columns were asked for.
+    pub(super) fn note(&self) {
+        if self.layout.is_some() {
+            self.from.kept.note(&self.table.place(), &self.table, &self.parts);
+        }
+    }
+
+    /// What has arrived as columns. Groups are no rows.
+    pub(super) fn batches(&self, bunch: &Bunch) -> Result<Vec<RecordBatch>> {
+        match (bunch, &self.layout) {
+            (Bunch::Records(records), _) => Ok(vec![self.batch(records)?]),
+            (Bunch::Rows(rows), Some(layout)) => layout.batches(rows),
+            (Bunch::Rows(_), None) | (Bunch::Groups(_), _) => Ok(Vec::new()),
+        }
+    }
+
+    fn batch(&self, records: &[Record]) -> Result<RecordBatch> {
+        batch(&self.table, &self.parts, &self.schema, records)
     }
 }
 
@@ -156,50 +238,52 @@ fn bins_of(table: &Table, parts: &[Part]) -> Bins {
 
 /// One stream of records.
 struct Leaf {
-    table: Arc<Table>,
-    parts: Vec<Part>,
-    schema: SchemaRef,
-    records: Records,
+    source: Arc<Source>,
     scan: Scan,
     keys: Option<Vec<Value>>,
-    layout: Option<Arc<Layout>>,
+    /// Its columns may be kept.
+    keeps: bool,
+    /// It reads through what is kept.
+    kept: bool,
 }
 
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Leaf({}, {} partitions)", self.table.full_name(), self.scan.partitions.len())
+        write!(f, "Leaf({}, {} partitions)", self.source.table.full_name(), self.scan.partitions.len())
     }
 }
 
 impl PartitionStream for Leaf {
     fn schema(&self) -> &SchemaRef {
-        &self.schema
+        &self.source.schema
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         const AHEAD: usize = 4;
-        let mut builder = RecordBatchReceiverStream::builder(Arc::clone(&self.schema), AHEAD);
+        let mut builder = RecordBatchReceiverStream::builder(Arc::clone(&self.source.schema), AHEAD);
         let sender = builder.tx();
-        let (table, parts, schema) = (Arc::clone(&self.table), self.parts.clone(), Arc::clone(&self.schema));
-        let (records, scan, keys) = (self.records.clone(), self.scan.clone(), self.keys.clone());
-        let layout = self.layout.clone();
+        let (source, scan, keys) = (Arc::clone(&self.source), self.scan.clone(), self.keys.clone());
+        // Once for all streams of a scan.
+        if self.keeps && !self.kept && scan.partitions.first() == Some(&0) {
+            source.note();
+        }
+        let kept = self.kept;
         builder.spawn(async move {
+            if kept {
+                return through::send(&source, &scan.partitions, &sender).await;
+            }
             if let Some(keys) = keys {
-                let digests: Vec<_> = keys.iter().filter_map(|key| table.digest(key)).collect();
-                let found = records.get_many(&scan.place, &digests, &scan.bins).await;
+                let digests: Vec<_> = keys.iter().filter_map(|key| source.table.digest(key)).collect();
+                let bins = bins_of(&source.table, &source.parts);
+                let found = source.from.records.get_many(&scan.place, &digests, &bins).await;
                 let found = found.map_err(|error| external(error.into()))?;
                 let bunch: Vec<Record> = found.into_iter().flatten().collect();
-                let _ = sender.send(batch(&table, &parts, &schema, &bunch)).await;
+                let _ = sender.send(source.batch(&bunch)).await;
                 return Ok(());
             }
-            let mut stream = records.scan(scan);
+            let mut stream = source.from.records.scan(scan);
             while let Some(bunch) = stream.next().await {
-                let batches = match (bunch.map_err(external)?, &layout) {
-                    (Bunch::Records(records), _) => vec![batch(&table, &parts, &schema, &records)?],
-                    (Bunch::Rows(rows), Some(layout)) => layout.batches(&rows)?,
-                    (Bunch::Rows(_), None) => Vec::new(),
-                };
-                for batch in batches {
+                for batch in source.batches(&bunch.map_err(external)?)? {
                     if sender.send(Ok(batch)).await.is_err() {
                         return Ok(());
                     }

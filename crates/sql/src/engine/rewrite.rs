@@ -8,11 +8,15 @@ use crate::system::{CRATE_VERSION, PRODUCT_VERSION};
 use crate::value::{Value, json};
 use sqlparser::ast::{
     AccessExpr, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TimezoneInfo,
-    Value as AstValue, ValueWithSpan, VisitMut, VisitorMut,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor,
+    TimezoneInfo, Value as AstValue, ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+
+mod catalogue;
+
+pub(super) use catalogue::DEFINITIONS;
 
 /// What a rewritten query is, besides itself.
 #[derive(Debug, Default)]
@@ -21,6 +25,8 @@ pub(super) struct Rewritten {
     pub(super) titles: Vec<(String, String)>,
     /// Paths and plain names of columns that the query mentions.
     pub(super) mentioned: BTreeSet<Vec<String>>,
+    /// Whether it asks how indexes, constraints or views are defined.
+    pub(super) defines: bool,
 }
 
 /// Makes a query what the engine can plan.
@@ -30,11 +36,11 @@ pub(super) struct Rewritten {
 pub(super) fn rewrite(query: &mut Query, session: &Session, args: &[Value]) -> Result<Rewritten> {
     let mut done = Rewritten::default();
     entitle(&mut query.body, &mut done.titles);
-    let mut work = Rewriter { session, args, mentioned: BTreeSet::new() };
+    let mut work = Rewriter { session, args, mentioned: BTreeSet::new(), defines: false };
     if let ControlFlow::Break(error) = VisitMut::visit(query, &mut work) {
         return Err(error);
     }
-    done.mentioned = work.mentioned;
+    (done.mentioned, done.defines) = (work.mentioned, work.defines);
     Ok(done)
 }
 
@@ -43,12 +49,13 @@ fn entitle(body: &mut SetExpr, titles: &mut Vec<(String, String)>) {
     match body {
         SetExpr::Select(select) => {
             let mut seen: BTreeSet<String> = BTreeSet::new();
+            let starred = select.projection.iter().any(|item| title::title(item).is_none());
             for (place, item) in select.projection.iter_mut().enumerate() {
                 let Some(shown) = title::title(item) else { continue };
                 let fresh = seen.insert(shown.clone());
                 let made = match item {
                     SelectItem::UnnamedExpr(expr)
-                        if path_of(expr).is_some_and(|path| path.len() == 1) && fresh =>
+                        if path_of(expr).is_some_and(|path| path.len() == 1) && fresh && !starred =>
                     {
                         continue;
                     }
@@ -71,10 +78,16 @@ struct Rewriter<'a> {
     session: &'a Session,
     args: &'a [Value],
     mentioned: BTreeSet<Vec<String>>,
+    defines: bool,
 }
 
 impl VisitorMut for Rewriter<'_> {
     type Break = SqlError;
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        catalogue::relation(factor);
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
         match self.expr(expr) {
@@ -85,7 +98,38 @@ impl VisitorMut for Rewriter<'_> {
 }
 
 impl Rewriter<'_> {
+    /// Whether an item is null, written so or as an argument.
+    fn is_null(&self, item: &Expr) -> bool {
+        let Expr::Value(ValueWithSpan { value, .. }) = item else { return false };
+        match value {
+            AstValue::Null => true,
+            AstValue::Placeholder(name) => {
+                let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
+                let value = number.and_then(|number| self.args.get(number.checked_sub(1)?));
+                value.is_some_and(Value::is_null)
+            }
+            _ => false,
+        }
+    }
+
+    /// Puts null beside a list instead of into it: the engine puts lists together as if null were a value like others.
+    fn null_apart(&self, expr: &mut Expr) {
+        let Expr::InList { list, negated, .. } = expr else { return };
+        list.retain(|item| !self.is_null(item));
+        let op = if *negated { BinaryOperator::And } else { BinaryOperator::Or };
+        let right = Box::new(Expr::value(AstValue::Null));
+        *expr = if list.is_empty() {
+            *right
+        } else {
+            let left = Box::new(expr.clone());
+            Expr::Nested(Box::new(Expr::BinaryOp { left, op, right }))
+        };
+    }
+
     fn expr(&mut self, expr: &mut Expr) -> Result<()> {
+        if let Some(known) = catalogue::expression(expr, self.session) {
+            *expr = known;
+        }
         if let Some(path) = path_of(expr) {
             return self.path(expr, &path);
         }
@@ -99,11 +143,10 @@ impl Rewriter<'_> {
                 *expr = literal(value);
             }
             Expr::Cast { data_type, expr: inner, kind, .. } => {
-                if matches!(
-                    data_type.to_string().to_lowercase().trim_start_matches("pg_catalog."),
-                    "regclass" | "regproc" | "regtype" | "regnamespace"
-                ) {
-                    *expr = inner.as_ref().clone();
+                let name = data_type.to_string().to_lowercase();
+                let name = name.trim_start_matches("pg_catalog.");
+                if matches!(name, "regclass" | "regproc" | "regtype" | "regnamespace") {
+                    *expr = catalogue::named(inner, name).unwrap_or_else(|| inner.as_ref().clone());
                     return self.expr(expr);
                 }
                 *data_type = stock(&Type::of_ast(data_type)?);
@@ -111,6 +154,7 @@ impl Rewriter<'_> {
                     *kind = CastKind::TryCast;
                 }
             }
+            Expr::InList { list, .. } if list.iter().any(|item| self.is_null(item)) => self.null_apart(expr),
             Expr::Subquery(query) if is_empty(query) => *expr = Expr::value(AstValue::Null),
             Expr::Collate { expr: inner, .. } => {
                 *expr = inner.as_ref().clone();
@@ -188,8 +232,9 @@ impl Rewriter<'_> {
     }
 
     /// Functions that are the same for a whole statement.
-    fn constant(&self, function: &mut Function) -> Result<Option<Expr>> {
+    fn constant(&mut self, function: &mut Function) -> Result<Option<Expr>> {
         let name = function_name(function);
+        self.defines |= DEFINITIONS.contains(&name.as_str());
         if function.name.0.len() > 1 {
             function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name.clone()))]);
         }
@@ -246,9 +291,9 @@ impl Rewriter<'_> {
 fn is_empty(query: &Query) -> bool {
     let SetExpr::Select(select) = query.body.as_ref() else { return false };
     select.from.iter().any(|from| match &from.relation {
-        sqlparser::ast::TableFactor::Table { name, .. } => {
+        TableFactor::Table { name, .. } => {
             let name = crate::front::parts_of(name).pop().unwrap_or_default();
-            ["pg_attrdef", "pg_collation", "pg_description", "pg_shdescription"].contains(&name.as_str())
+            ["pg_collation", "pg_description", "pg_shdescription"].contains(&name.as_str())
         }
         _ => false,
     })

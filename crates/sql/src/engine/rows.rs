@@ -1,18 +1,19 @@
 //! Rows of nodes straight into columns, without a value for each cell.
 
-use super::arrow::column;
+use super::arrow::{column, field};
 use super::provider::{Part, external};
 use crate::catalog::{Table, bin_name};
 use crate::column_type::Type;
 use crate::error::{Kind, SqlError};
 use crate::records::{Record, RowBunch};
+use crate::value::moment::DAY_MS;
 use crate::value::{Value, particle};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, Date32Builder, Float64Builder, Int32Builder, Int64Builder,
     RecordBatch, RecordBatchOptions, StringBuilder, TimestampMillisecondBuilder,
 };
 use datafusion::arrow::datatypes::{
-    Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef, TimestampMillisecondType,
+    Date32Type, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimestampMillisecondType,
 };
 use datafusion::common::Result;
 use shipload_value::ParticleType;
@@ -22,7 +23,6 @@ use std::sync::Arc;
 
 /// Rows of a batch: what fits into caches.
 const BATCH: usize = 8192;
-const DAY_MS: i64 = 86_400_000;
 const NOTHING: u8 = 0;
 const INTEGER: u8 = ParticleType::Integer as u8;
 const DOUBLE: u8 = ParticleType::Double as u8;
@@ -49,6 +49,8 @@ pub(super) struct Layout {
     types: Vec<Type>,
     sources: Vec<Source>,
     bins: Vec<String>,
+    /// Cells of a row.
+    cells: usize,
     flags: u32,
 }
 
@@ -81,7 +83,28 @@ impl Layout {
         }
         let types = parts.iter().map(|part| part.ty.clone()).collect();
         let (table, schema) = (Arc::clone(table), Arc::clone(schema));
-        Some(Layout { table, schema, types, sources, bins, flags })
+        let cells = bins.len();
+        Some(Layout { table, schema, types, sources, bins, cells, flags })
+    }
+
+    /// Columns of these types, each from one cell.
+    pub(super) fn of_cells(table: &Arc<Table>, types: Vec<Type>) -> Layout {
+        let fields = types.iter().enumerate().map(|(place, ty)| field(&format!("c{place}"), ty));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let sources = (0..types.len()).map(Source::Bin).collect();
+        let (table, cells) = (Arc::clone(table), types.len());
+        Layout { table, schema, types, sources, bins: Vec::new(), cells, flags: 0 }
+    }
+
+    /// Where each column's values are: the place of the bin, and whether the user key stands in for it. None when one needs
+    /// more than a cell.
+    pub(super) fn cells(&self) -> Option<Vec<(usize, bool)>> {
+        let cell = |source: &Source| match source {
+            Source::Bin(bin) => Some((*bin, false)),
+            Source::BinOrKey(bin) => Some((*bin, true)),
+            Source::Member(..) | Source::System(..) => None,
+        };
+        self.sources.iter().map(cell).collect()
     }
 
     /// The bins that rows must have, in this order.
@@ -147,10 +170,10 @@ impl<'a> Filling<'a> {
         let key = if layout.flags & KEYS == 0 { (NOTHING, [].as_slice()) } else { rows.cell()? };
         let mut at_hand = [(NOTHING, [].as_slice()); AT_HAND];
         let mut many = Vec::new();
-        let cells = match at_hand.get_mut(..layout.bins.len()) {
+        let cells = match at_hand.get_mut(..layout.cells) {
             Some(cells) => cells,
             None => {
-                many.resize(layout.bins.len(), (NOTHING, [].as_slice()));
+                many.resize(layout.cells, (NOTHING, [].as_slice()));
                 &mut many
             }
         };
@@ -290,15 +313,13 @@ impl Builder {
 
 #[cfg(test)]
 mod tests {
-    use super::Layout;
+    use super::{Layout, Schema, field};
     use crate::catalog::{Column, Table};
     use crate::column_type::Type;
-    use crate::engine::arrow::field;
     use crate::engine::provider::{Part, batch};
     use crate::records::{Record, RowBunch};
     use crate::value::{Value, particle};
     use datafusion::arrow::compute::concat_batches;
-    use datafusion::arrow::datatypes::Schema;
     use shipload_wire::rows::{HEADS, KEYS, Open, cell, head};
     use std::sync::Arc;
 

@@ -1,15 +1,23 @@
 //! A query from its text to its rows.
 
 use super::arrow::{type_of, values};
+use super::groups::MeasureAtNodes;
+use super::kept::Kept;
 use super::rewrite::{Rewritten, rewrite};
 use super::tables::resolve;
-use super::{functions, wrong};
+use super::yielding::JoinsYield;
+use super::{functions, network, parquet, wrong};
+use crate::catalog::SYSTEM_SCHEMAS;
 use crate::column_type::Type;
-use crate::engine_door::{Engine, Query};
+use crate::engine_door::{Engine, Query, RowPacker, RowSink, RowSource};
 use crate::error::{Kind, Result, SqlError};
 use crate::execute::{RowSet, Sql};
+use crate::front::parts_of;
+use crate::network::{Hosts, Network, Ranges};
+use crate::system::Definitions;
 use crate::value::Value;
 use async_trait::async_trait;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::CatalogProviderList;
 use datafusion::catalog::{
@@ -24,7 +32,8 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as EngineStatement;
 use futures::StreamExt as _;
-use sqlparser::ast::Statement as Stock;
+use sqlparser::ast::{Query as AstQuery, Statement as Stock, visit_relations};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -42,13 +51,16 @@ struct DataFusion {
     state: SessionState,
     streams: usize,
     turns: Semaphore,
+    /// For queries of what the node says of itself: those that see who has the turns.
+    looks: Semaphore,
+    kept: Arc<Kept>,
 }
 
-/// Starts the engine.
+/// Starts the engine, which may keep so many bytes of columns that it was asked for more than once.
 ///
 /// # Errors
 /// When its parts do not fit together.
-pub fn start() -> Result<Arc<dyn Engine>> {
+pub fn start(column_bytes: usize) -> Result<Arc<dyn Engine>> {
     let streams = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 16);
     let mut config = SessionConfig::new()
         .with_target_partitions(streams)
@@ -58,18 +70,54 @@ pub fn start() -> Result<Arc<dyn Engine>> {
     let options = config.options_mut();
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.default_null_ordering = "nulls_max".to_owned();
-    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    let builder = SessionStateBuilder::new().with_config(config).with_default_features();
+    let mut state = builder
+        .with_physical_optimizer_rule(Arc::new(MeasureAtNodes))
+        .with_physical_optimizer_rule(Arc::new(JoinsYield))
+        .build();
     functions::register(&mut state).map_err(wrong::from_engine)?;
-    Ok(Arc::new(DataFusion { state, streams, turns: Semaphore::new(AT_ONCE) }))
+    let kept = Arc::new(Kept::new(column_bytes));
+    Ok(Arc::new(DataFusion {
+        state,
+        streams,
+        turns: Semaphore::new(AT_ONCE),
+        looks: Semaphore::new(AT_ONCE),
+        kept,
+    }))
 }
 
 #[async_trait]
 impl Engine for DataFusion {
     async fn query(&self, sql: &Sql, query: Query<'_>) -> Result<RowSet> {
-        let _turn = self.turn().await?;
+        let _turn = self.turn(&query).await?;
         let (context, plan, rewritten) = self.plan(sql, &query).await?;
         let physical = physical(&context, &plan).await?;
         collect(&context, physical, &rewritten).await
+    }
+
+    async fn pour(&self, sql: &Sql, query: Query<'_>, sink: &mut dyn RowSink) -> Result<()> {
+        let _turn = self.turn(&query).await?;
+        let (context, plan, rewritten) = self.plan(sql, &query).await?;
+        let plan = physical(&context, &plan).await?;
+        let columns = titled(&plan.schema(), &rewritten);
+        sink.begin(&columns).await?;
+        let mut stream = execute_stream(plan, context.task_ctx()).map_err(wrong::from_engine)?;
+        while let Some(batch) = stream.next().await {
+            sink.rows(rows_of(&batch.map_err(wrong::from_engine)?, &columns)?).await?;
+        }
+        Ok(())
+    }
+
+    async fn unpack(&self, file: Arc<dyn Ranges>, columns: &[String]) -> Result<Box<dyn RowSource>> {
+        parquet::unpack(file, columns).await
+    }
+
+    fn pack(&self, columns: &[(String, Type)]) -> Result<Box<dyn RowPacker>> {
+        parquet::pack(columns)
+    }
+
+    fn network(&self, hosts: &Hosts) -> Result<Box<dyn Network>> {
+        network::reach(hosts)
     }
 
     async fn describe(&self, sql: &Sql, query: Query<'_>) -> Result<Vec<(String, Type)>> {
@@ -78,7 +126,7 @@ impl Engine for DataFusion {
     }
 
     async fn explain(&self, sql: &Sql, query: Query<'_>, analyze: bool, verbose: bool) -> Result<RowSet> {
-        let _turn = self.turn().await?;
+        let _turn = self.turn(&query).await?;
         let (context, plan, rewritten) = self.plan(sql, &query).await?;
         let physical = physical(&context, &plan).await?;
         let text = if analyze {
@@ -96,15 +144,16 @@ impl Engine for DataFusion {
 }
 
 impl DataFusion {
-    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
-        self.turns.acquire().await.map_err(|_| SqlError::new(Kind::Unavailable, "the engine has ended"))
+    async fn turn(&self, query: &Query<'_>) -> Result<SemaphorePermit<'_>> {
+        let turns = if is_of_system(query.query) { &self.looks } else { &self.turns };
+        turns.acquire().await.map_err(|_| SqlError::new(Kind::Unavailable, "the engine has ended"))
     }
 
     async fn plan(&self, sql: &Sql, query: &Query<'_>) -> Result<(SessionContext, LogicalPlan, Rewritten)> {
         let mut ast = query.query.clone();
         let mut rewritten = rewrite(&mut ast, query.session, query.args)?;
         let streams = u16::try_from(self.streams).unwrap_or(1);
-        let tables = resolve(sql, query.session, &mut ast, &mut rewritten, streams).await?;
+        let tables = resolve(sql, query.session, &mut ast, &mut rewritten, (streams, &self.kept)).await?;
         let schema = MemorySchemaProvider::new();
         for (name, table) in tables {
             schema.register_table(name, table).map_err(wrong::from_engine)?;
@@ -114,14 +163,29 @@ impl DataFusion {
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(WORK_MAX)));
-        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_runtime_env(runtime.build_arc().map_err(wrong::from_engine)?)
             .with_catalog_list(Arc::new(catalogs))
             .build();
+        if rewritten.defines {
+            let definitions = Definitions::now(sql).await?;
+            functions::register_definitions(&mut state, definitions).map_err(wrong::from_engine)?;
+        }
         let statement = EngineStatement::Statement(Box::new(Stock::Query(Box::new(ast))));
         let plan = state.statement_to_plan(statement).await.map_err(wrong::from_engine)?;
         Ok((SessionContext::new_with_state(state), plan, rewritten))
     }
+}
+
+/// Whether a query reads tables of the system, and no others.
+fn is_of_system(query: &AstQuery) -> bool {
+    let mut of_system = false;
+    let others = visit_relations(query, |name| {
+        let parts = parts_of(name);
+        of_system = matches!(parts.as_slice(), [.., schema, _] if SYSTEM_SCHEMAS.contains(&schema.as_str()));
+        if of_system { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    of_system && others.is_continue()
 }
 
 async fn physical(context: &SessionContext, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
@@ -145,15 +209,19 @@ async fn collect(
             let message = format!("the answer has more than {ANSWER_MAX} bytes; a LIMIT makes it smaller");
             return Err(SqlError::new(Kind::QueryFailed, message));
         }
-        let mut made: Vec<std::vec::IntoIter<Value>> = Vec::with_capacity(columns.len());
-        for (array, (_, ty)) in batch.columns().iter().zip(&columns) {
-            made.push(values(array, ty)?.into_iter());
-        }
-        for _ in 0..batch.num_rows() {
-            rows.push(made.iter_mut().map(|column| column.next().unwrap_or_default()).collect());
-        }
+        rows.extend(rows_of(&batch, &columns)?);
     }
     Ok(RowSet { columns, rows })
+}
+
+/// The rows of a batch.
+fn rows_of(batch: &RecordBatch, columns: &[(String, Type)]) -> Result<Vec<Vec<Value>>> {
+    let mut made: Vec<std::vec::IntoIter<Value>> = Vec::with_capacity(columns.len());
+    for (array, (_, ty)) in batch.columns().iter().zip(columns) {
+        made.push(values(array, ty)?.into_iter());
+    }
+    let row = |_| made.iter_mut().map(|column| column.next().unwrap_or_default()).collect();
+    Ok((0..batch.num_rows()).map(row).collect())
 }
 
 /// The columns of a result, with the titles that clients expect.

@@ -1,7 +1,8 @@
 //! The tables that a query names, made for it.
 
 use super::arrow::{column, field};
-use super::provider::{Part, SetTable};
+use super::kept::Kept;
+use super::provider::{From, Part, SetTable};
 use super::rewrite::Rewritten;
 use crate::catalog::{Kind as TableKind, SYSTEM_SCHEMAS, Table, qualify};
 use crate::column_type::Type;
@@ -38,7 +39,7 @@ pub(super) async fn resolve(
     session: &Session,
     query: &mut Query,
     rewritten: &mut Rewritten,
-    streams: u16,
+    (streams, kept): (u16, &Arc<Kept>),
 ) -> Result<Tables> {
     let mut tables = Tables::new();
     let mut hidden: BTreeSet<String> = BTreeSet::new();
@@ -55,9 +56,13 @@ pub(super) async fn resolve(
         } else {
             let table = sql.catalogs.table(&schema, &name).await?;
             let parts = parts(sql, &table, &rewritten.mentioned, &mut hidden).await?;
-            // Only joins want to know.
-            let rows = if several { sql.catalogs.rows(&table).await } else { None };
-            Arc::new(SetTable::new(table, parts, sql.records.clone(), (streams, rows)))
+            // Only joins want to know, and what may be kept.
+            let asked = several || kept.is_wanted(&table.place());
+            let rows = if asked { sql.catalogs.rows(&table).await } else { None };
+            // Without them a query takes longer, and that is all.
+            let indexes = sql.catalogs.indexes(&table, false).await.unwrap_or_default();
+            let from = From { records: sql.records.clone(), kept: Arc::clone(kept) };
+            Arc::new(SetTable::new(table, parts, from, indexes, (streams, rows)))
         };
         tables.insert(engine_name, provider);
     }

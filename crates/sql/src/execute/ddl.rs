@@ -177,6 +177,9 @@ impl Sql {
             });
             forgotten.await?;
             if table.kind != TableKind::View {
+                for index in self.catalogs.indexes(&table, true).await? {
+                    self.catalogs.drop_index(&index).await?;
+                }
                 self.empty(&table).await?;
             }
             count += 1;

@@ -15,6 +15,9 @@ use sqlparser::ast::{
 };
 use std::sync::Arc;
 
+/// Rows that are written, and counted, at the same time.
+const AT_ONCE: usize = 1000;
+
 /// What happens to a row whose key is taken.
 pub(super) enum Conflict<'a> {
     Refuse,
@@ -111,7 +114,17 @@ impl Sql {
             }
             rows.push(columns.iter().cloned().zip(values).collect());
         }
-        self.put_rows(call, table, rows, &conflict_of(insert)?, insert.returning.is_some()).await
+        let (conflict, wanted) = (conflict_of(insert)?, insert.returning.is_some());
+        let mut prepared = self.prepare(call, table, rows).await?.into_iter();
+        let mut inserted = Inserted { outcomes: Vec::with_capacity(prepared.len()), records: Vec::new() };
+        while prepared.len() > 0 {
+            let bunch: Vec<_> = prepared.by_ref().take(AT_ONCE).collect();
+            let written = self.write_rows(call, table, bunch, &conflict, wanted).await?;
+            call.job.progress.add_rows(written.outcomes.len());
+            inserted.outcomes.extend(written.outcomes);
+            inserted.records.extend(written.records);
+        }
+        Ok(inserted)
     }
 
     /// Completes rows and writes them; each ends for itself.
@@ -123,6 +136,12 @@ impl Sql {
         conflict: &Conflict<'_>,
         wanted: bool,
     ) -> Result<Inserted> {
+        let prepared = self.prepare(call, table, rows).await?;
+        self.write_rows(call, table, prepared, conflict, wanted).await
+    }
+
+    /// Completes rows; what is wrong with one is its own.
+    async fn prepare(&self, call: &Call<'_>, table: &Table, rows: Vec<Row>) -> Result<Vec<Result<Ready>>> {
         let rules = Rules::of(table)?;
         let mut added = Vec::new();
         let mut prepare = |mut row: Row| {
@@ -130,7 +149,7 @@ impl Sql {
         };
         let prepared: Vec<Result<Ready>> = rows.into_iter().map(&mut prepare).collect();
         self.add_columns(table, &added).await?;
-        self.write_rows(call, table, prepared, conflict, wanted).await
+        Ok(prepared)
     }
 
     async fn source_rows(&self, call: &Call<'_>, insert: &Insert) -> Result<Vec<Vec<Value>>> {

@@ -19,6 +19,8 @@ const ATTEMPTS: u32 = 100;
 const PARTITIONS: u16 = 4096;
 /// Records that are changed at the same time by one statement.
 const AT_ONCE: usize = 64;
+/// Records that are deleted by one request.
+const DELETED_AT_ONCE: usize = 1000;
 
 /// What to do to a record.
 #[derive(Clone, Copy)]
@@ -59,6 +61,7 @@ impl Sql {
                     }
                 }
             }
+            call.job.progress.add_rows(bunch.len());
         }
         match &update.returning {
             Some(items) => returned(&table, items, &changed, call),
@@ -84,7 +87,12 @@ impl Sql {
         let mut count = 0;
         let mut gone = Vec::new();
         let which: Vec<_> = records.iter().map(|record| (record.digest, Some(record.generation))).collect();
-        for (record, outcome) in records.iter().zip(self.records.delete_many(&place, &which).await) {
+        let mut outcomes = Vec::with_capacity(which.len());
+        for bunch in which.chunks(DELETED_AT_ONCE) {
+            outcomes.extend(self.records.delete_many(&place, bunch).await);
+            call.job.progress.add_rows(bunch.len());
+        }
+        for (record, outcome) in records.iter().zip(outcomes) {
             let deleted = match outcome.map_err(SqlError::from) {
                 Err(error) if error.kind == Kind::VersionConflict => {
                     self.delete_again(call, &table, selection, record).await?
@@ -154,7 +162,16 @@ impl Sql {
         let filter =
             selection.map(|selection| super::push::filter(table, selection, call.args)).unwrap_or_default();
         let partitions = (0..PARTITIONS).collect();
-        let scan = Scan { place, partitions, bins: Bins::All, rows: None, filter, max_records: 0 };
+        let scan = Scan {
+            place,
+            partitions,
+            bins: Bins::All,
+            rows: None,
+            groups: Vec::new(),
+            along: Vec::new(),
+            filter,
+            max_records: 0,
+        };
         let mut stream = self.records.scan(scan);
         let mut records = Vec::new();
         while let Some(bunch) = stream.records().await {

@@ -2,22 +2,44 @@
 //!
 //! What is pushed may let through too much, never too little: the condition is looked at again above.
 
+#[cfg(feature = "engine")]
+use crate::catalog::SetIndex;
 use crate::catalog::{Column, Table, bin_name};
 use crate::column_type::Type;
 use crate::front::path_of;
 use crate::value::Value;
 use crate::value::cast::cast;
 use shipload_value::msgpack::writer;
+#[cfg(feature = "engine")]
+use shipload_wire::query::IndexRange;
 use sqlparser::ast::{BinaryOperator as Op, Expr, Value as AstValue};
 
 pub(crate) const EQUAL: i64 = 1;
+#[cfg(feature = "engine")]
+pub(crate) const NOT_EQUAL: i64 = 2;
 pub(crate) const GREATER: i64 = 3;
 pub(crate) const GREATER_OR_EQUAL: i64 = 4;
 pub(crate) const LESS: i64 = 5;
 pub(crate) const LESS_OR_EQUAL: i64 = 6;
+/// Constants of one `IN`; longer lists are looked through above.
+pub(crate) const IN_MAX: usize = 100;
 const AND: i64 = 16;
 const OR: i64 = 17;
 const BIN: i64 = 81;
+const BOOL: i64 = 1;
+pub(crate) const WHOLE: i64 = 2;
+const TEXT: i64 = 3;
+pub(crate) const FLOAT: i64 = 7;
+#[cfg(feature = "engine")]
+const BIN_TYPE: i64 = 82;
+#[cfg(feature = "engine")]
+pub(crate) const ADD: i64 = 20;
+#[cfg(feature = "engine")]
+pub(crate) const SUBTRACT: i64 = 21;
+#[cfg(feature = "engine")]
+pub(crate) const MULTIPLY: i64 = 22;
+#[cfg(feature = "engine")]
+pub(crate) const TO_FLOAT: i64 = 31;
 
 /// A filter that holds at least where the condition holds; empty when nothing can be said.
 #[must_use]
@@ -51,7 +73,7 @@ fn pack(table: &Table, condition: &Expr, args: &[Value]) -> Option<Vec<u8>> {
             let high = compare(table, &path, LESS_OR_EQUAL, &constant(high, args)?)?;
             Some(call(AND, &[low, high]))
         }
-        Expr::InList { expr, list, negated: false } if list.len() <= 100 => {
+        Expr::InList { expr, list, negated: false } if list.len() <= IN_MAX => {
             let path = path_of(expr)?;
             let one = |item| compare(table, &path, EQUAL, &constant(item, args)?);
             let mut all = list.iter().map(one).collect::<Option<Vec<_>>>()?;
@@ -106,29 +128,70 @@ pub(crate) fn mirrored(code: i64) -> i64 {
 /// A comparison of a declared column with a value of its type.
 pub(crate) fn compare(table: &Table, path: &[String], code: i64, value: &Value) -> Option<Vec<u8>> {
     let [name] = path else { return None };
-    // Records of the other doors may have their key only as the key.
-    if table.discovered || table.key.contains(name) || value.is_null() {
-        return None;
-    }
-    let ty = table.column(name).map(Column::ty)?;
-    let kind = match &ty {
-        ty if ty.is_whole() => 2,
-        Type::Text | Type::Varchar(_) => 3,
-        Type::Double => 7,
-        Type::Bool if code == EQUAL => 1,
+    compare_bin(name, &stored(table, name)?, code, value)
+}
+
+/// The type of a column whose values certainly stand in its bin.
+fn stored(table: &Table, name: &str) -> Option<Type> {
+    // Records of the other doors may have their key only as the key; one of several columns stands in its bin too.
+    let only_key = matches!(table.key.as_slice(), [key] if key == name);
+    if table.discovered || only_key { None } else { table.column(name).map(Column::ty) }
+}
+
+/// A comparison of what a column of this type has in its bin.
+pub(crate) fn compare_bin(name: &str, ty: &Type, code: i64, value: &Value) -> Option<Vec<u8>> {
+    let kind = match ty {
+        ty if ty.is_whole() => WHOLE,
+        Type::Text | Type::Varchar(_) => TEXT,
+        Type::Double => FLOAT,
+        Type::Bool if code == EQUAL => BOOL,
         _ => return None,
     };
-    let fitted = cast(value.clone(), &ty).ok()?;
+    Some(call(code, &[bin(name, kind), crate::value::particle::packed(&fitted(ty, value)?)]))
+}
+
+/// A constant as a value of a column's type; none for null and for what is no such value.
+fn fitted(ty: &Type, value: &Value) -> Option<Value> {
+    let fitted = cast(value.clone(), ty).ok().filter(|fitted| !fitted.is_null())?;
     // 1.5 is between two whole numbers.
-    if !matches!(value, Value::Text(_)) && value.compare(&fitted) != Some(std::cmp::Ordering::Equal) {
-        return None;
-    }
+    let same = matches!(value, Value::Text(_)) || value.compare(&fitted) == Some(std::cmp::Ordering::Equal);
+    same.then_some(fitted)
+}
+
+/// The range of an index that has all records for which a column has this value; none when the index has not.
+#[cfg(feature = "engine")]
+pub(crate) fn along(table: &Table, indexes: &[SetIndex], name: &str, value: &Value) -> Option<Vec<u8>> {
+    let ty = stored(table, name)?;
+    let bin = bin_name(name);
+    let (kind, bytes) = crate::value::particle::encode(&fitted(&ty, value)?);
+    let numeric = match ty {
+        ty if ty.is_whole() => true,
+        Type::Text => false,
+        _ => return None,
+    };
+    indexes.iter().find(|index| index.ready && index.bin == bin && index.numeric == numeric)?;
+    Some(IndexRange { bin: bin.as_bytes(), kind, begin: &bytes, end: &bytes }.encode())
+}
+
+/// What is in a column's bin, of one of the protocol's types.
+pub(crate) fn bin(name: &str, kind: i64) -> Vec<u8> {
     let mut bin = Vec::new();
     writer::array_head(&mut bin, 3);
     writer::int(&mut bin, BIN);
     writer::int(&mut bin, kind);
     writer::bytes(&mut bin, bin_name(name).as_bytes());
-    Some(call(code, &[bin, crate::value::particle::packed(&fitted)]))
+    bin
+}
+
+/// Whether a record has a column's bin.
+#[cfg(feature = "engine")]
+pub(crate) fn is_there(name: &str, wanted: bool) -> Vec<u8> {
+    let mut kind = Vec::new();
+    writer::array_head(&mut kind, 2);
+    writer::int(&mut kind, BIN_TYPE);
+    writer::bytes(&mut kind, bin_name(name).as_bytes());
+    let code = if wanted { NOT_EQUAL } else { EQUAL };
+    call(code, &[kind, crate::value::particle::packed(&Value::Int(0))])
 }
 
 /// Both must hold.
@@ -147,7 +210,8 @@ pub(crate) fn either(left: Vec<u8>, right: Vec<u8>) -> Vec<u8> {
     call(OR, &[left, right])
 }
 
-fn call(code: i64, operands: &[Vec<u8>]) -> Vec<u8> {
+/// An operation and its operands.
+pub(crate) fn call(code: i64, operands: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
     writer::array_head(&mut out, operands.len().saturating_add(1));
     writer::int(&mut out, code);

@@ -174,9 +174,13 @@ impl Sql {
             Statement::Drop { what, if_exists, names } => {
                 self.drop_relations(&call, what, *if_exists, names).await
             }
+            Statement::CreateIndex { name, if_not_exists, table, columns } => {
+                self.create_index(&call, (name, *if_not_exists), table, columns).await
+            }
+            Statement::DropIndex { if_exists, names } => self.drop_indexes(names, *if_exists).await,
             Statement::AlterTable(name, change) => self.alter_table(&call, name, change).await,
             Statement::Refresh(names) | Statement::Accepted(names) => self.check_names(&call, names).await,
-            Statement::Kill(id) => self.kill(&call, id.as_ref()),
+            Statement::Kill(id) => self.kill(&call, id.as_ref()).await,
             Statement::Show(show) => self.show(&call, show).await,
             Statement::CopyFrom(copy) => self.copy_from(&call, copy).await,
             Statement::CopyTo(copy) => self.copy_to(&call, copy).await,

@@ -5,6 +5,7 @@ use super::insert::moment_of;
 use super::run::{Call, Outcome, Sql};
 use crate::error::{Kind, Result, SqlError};
 use crate::front::statement::Scope;
+use crate::jobs::elsewhere;
 use crate::session::Session;
 use crate::value::Value;
 use crate::value::cast::text;
@@ -31,7 +32,9 @@ impl Sql {
                     "SET GLOBAL {name}: settings of the cluster are set by configuration or by the info protocol"
                 )));
             }
-            if name == "search_path" {
+            if values.is_empty() && name != "search_path" {
+                session.settings.remove(&name);
+            } else if name == "search_path" {
                 session.schema =
                     values.into_iter().find(|one| one != "pg_catalog").unwrap_or_else(|| "doc".to_owned());
             } else {
@@ -41,7 +44,8 @@ impl Sql {
         Ok(Outcome::Count(0))
     }
 
-    pub(super) fn kill(&self, call: &Call<'_>, id: Option<&Expr>) -> Result<Outcome> {
+    /// Ends statements of any node.
+    pub(super) async fn kill(&self, call: &Call<'_>, id: Option<&Expr>) -> Result<Outcome> {
         let env = Env { args: call.args, moment: &call.moment, lookup: &no_row };
         let id = id.map(|id| env.eval(id)).transpose()?;
         let wanted = match &id {
@@ -49,7 +53,10 @@ impl Sql {
             Some(Value::Text(id)) => Some(id.as_str()),
             Some(_) => return Err(SqlError::new(Kind::Validation, "KILL takes the id of a job, a text")),
         };
-        let killed = self.jobs.kill(wanted, &call.job.id);
+        let mut killed = self.jobs.kill(wanted, &call.job.id);
+        if wanted.is_none() || killed == 0 {
+            killed += elsewhere::kill(&self.records, wanted).await;
+        }
         Ok(Outcome::Count(i64::try_from(killed).unwrap_or(i64::MAX)))
     }
 }

@@ -5,6 +5,7 @@ use super::run::{Call, Outcome, RowSet, Sql};
 use crate::catalog::{Column, Policy, Table, qualify};
 use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
+use crate::front::quoted;
 use crate::front::statement::Show;
 use crate::session::DEFAULTS;
 use crate::value::Value;
@@ -117,10 +118,6 @@ pub(crate) fn create_table_text(table: &Table) -> String {
     options.extend(table.settings.iter().map(|(name, value)| format!("   \"{name}\" = '{value}'")));
     text.push_str(&format!("WITH (\n{}\n)", options.join(",\n")));
     text
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn column_text(column: &Column, depth: usize) -> String {

@@ -73,7 +73,12 @@ fn statement(parser: &mut Parser<'_>) -> Parsing<Statement> {
         return Ok(Statement::Commit);
     }
     if word(parser, "rollback") || word(parser, "abort") {
+        let _ = word(parser, "work") || word(parser, "transaction");
+        let goes_on = word(parser, "to");
         rest(parser);
+        if goes_on {
+            return Ok(Statement::Forget("ROLLBACK"));
+        }
         return Ok(Statement::Rollback);
     }
     parser.parse_statement().map(|stock| Statement::Stock(Box::new(stock)))
@@ -104,6 +109,15 @@ fn create_or_drop(parser: &mut Parser<'_>) -> Parsing<Option<Statement>> {
         expect(parser, "as")?;
         return Ok(Some(Statement::CreateView { name, or_replace, query: parser.parse_query()? }));
     }
+    if words(parser, &["create", "index"]) {
+        return create_index(parser).map(Some);
+    }
+    if words(parser, &["drop", "index"]) {
+        let if_exists = words(parser, &["if", "exists"]);
+        let names = parser.parse_comma_separated(name)?;
+        let _ = word(parser, "cascade") || word(parser, "restrict");
+        return Ok(Some(Statement::DropIndex { if_exists, names }));
+    }
     let what = if words(parser, &["drop", "blob", "table"]) {
         "BLOB TABLE"
     } else if words(parser, &["drop", "table"]) {
@@ -120,6 +134,18 @@ fn create_or_drop(parser: &mut Parser<'_>) -> Parsing<Option<Statement>> {
     let names = parser.parse_comma_separated(name)?;
     let _ = word(parser, "cascade") || word(parser, "restrict");
     Ok(Some(Statement::Drop { what, if_exists, names }))
+}
+
+/// After `CREATE INDEX`: `[IF NOT EXISTS] name ON table (column)`.
+fn create_index(parser: &mut Parser<'_>) -> Parsing<Statement> {
+    let if_not_exists = words(parser, &["if", "not", "exists"]);
+    let index = name(parser)?;
+    expect(parser, "on")?;
+    let table = name(parser)?;
+    parser.expect_token(&Token::LParen)?;
+    let columns = parser.parse_comma_separated(name)?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(Statement::CreateIndex { name: index, if_not_exists, table, columns })
 }
 
 fn create_table_as(parser: &mut Parser<'_>) -> Parsing<Statement> {
@@ -159,7 +185,13 @@ fn administration(parser: &mut Parser<'_>) -> Parsing<Option<Statement>> {
         let names = parser.parse_comma_separated(|parser| Ok(name(parser)?.join(".")))?;
         return Ok(Some(Statement::Reset(names)));
     }
-    for (first, tag) in [("deallocate", "DEALLOCATE"), ("discard", "DISCARD ALL")] {
+    let tags = [
+        ("deallocate", "DEALLOCATE"),
+        ("discard", "DISCARD ALL"),
+        ("savepoint", "SAVEPOINT"),
+        ("release", "RELEASE"),
+    ];
+    for (first, tag) in tags {
         if word(parser, first) {
             rest(parser);
             return Ok(Some(Statement::Forget(tag)));
@@ -201,7 +233,10 @@ fn set(parser: &mut Parser<'_>) -> Parsing<Statement> {
     }
     let settings = parser.parse_comma_separated(|parser| {
         let path = parser.parse_expr_setting()?;
-        Ok((path, parser.parse_comma_separated(value)?))
+        // Without values it is what it is by default.
+        let values =
+            if word(parser, "default") { Vec::new() } else { parser.parse_comma_separated(value)? };
+        Ok((path, values))
     })?;
     Ok(Statement::Set(scope, settings))
 }

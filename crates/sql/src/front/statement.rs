@@ -111,6 +111,24 @@ pub enum Statement {
         /// Which.
         names: Vec<Name>,
     },
+    /// `CREATE INDEX`.
+    CreateIndex {
+        /// Its name.
+        name: Name,
+        /// No error when there is one of that name.
+        if_not_exists: bool,
+        /// Of which table.
+        table: Name,
+        /// Of which columns.
+        columns: Vec<Name>,
+    },
+    /// `DROP INDEX`.
+    DropIndex {
+        /// No error when there is none.
+        if_exists: bool,
+        /// Which.
+        names: Vec<Name>,
+    },
     /// `ALTER TABLE`.
     AlterTable(Name, AlterTable),
     /// `REFRESH TABLE`: reads are current, so that only names are checked.
@@ -155,7 +173,7 @@ pub enum Statement {
     Commit,
     /// `ROLLBACK`.
     Rollback,
-    /// `DEALLOCATE`, `DISCARD`.
+    /// `DEALLOCATE`, `DISCARD`, `SAVEPOINT`: words only.
     Forget(&'static str),
 }
 
@@ -175,6 +193,8 @@ impl Statement {
             Statement::CreateView { .. } => "CREATE VIEW",
             Statement::Drop { what, .. } if *what == "VIEW" => "DROP VIEW",
             Statement::Drop { .. } => "DROP TABLE",
+            Statement::CreateIndex { .. } => "CREATE INDEX",
+            Statement::DropIndex { .. } => "DROP INDEX",
             Statement::AlterTable(..) => "ALTER TABLE",
             Statement::Refresh(_) => "REFRESH",
             Statement::Accepted(_) => "OPTIMIZE",
@@ -203,7 +223,8 @@ impl Statement {
             "UPDATE" => "UPDATE",
             "DELETE" => "DELETE",
             "COPY" => "COPY",
-            "CREATE TABLE" | "CREATE VIEW" | "DROP TABLE" | "DROP VIEW" | "ALTER TABLE" => "DDL",
+            "CREATE TABLE" | "CREATE VIEW" | "DROP TABLE" | "DROP VIEW" | "ALTER TABLE" | "CREATE INDEX"
+            | "DROP INDEX" => "DDL",
             _ => "MANAGEMENT",
         }
     }

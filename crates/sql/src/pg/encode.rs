@@ -3,6 +3,7 @@
 use crate::column_type::Type;
 use crate::execute::RowSet;
 use crate::value::cast::text as plain_text;
+use crate::value::moment::DAY_MS;
 use crate::value::{Value, json, moment};
 use bytes::{BufMut as _, BytesMut};
 use futures::stream;
@@ -14,7 +15,6 @@ use std::sync::Arc;
 
 /// Milliseconds from 1970 to 2000, where PostgreSQL begins to count.
 const EPOCH_MS: i64 = 946_684_800_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// The fields of a result.
 pub(super) fn fields(columns: &[(String, Type)], format: &Format) -> Vec<FieldInfo> {

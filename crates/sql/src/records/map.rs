@@ -45,6 +45,27 @@ impl Records {
         Ok(self.known(false).await?.nodes)
     }
 
+    /// All nodes, the own one first, as the own node tells them now. Asks no other node, so none can hold it up.
+    ///
+    /// # Errors
+    /// When the own node does not answer.
+    pub async fn members(&self) -> Result<Vec<NodeAddress>, RecordError> {
+        let id = self.info(&To::Own, "node").await?;
+        let mut nodes = vec![NodeAddress { id, to: To::Own }];
+        nodes.extend(peers_of(&self.info(&To::Own, "peers-clear-std").await?));
+        Ok(nodes)
+    }
+
+    /// What the map is called, the nodes, and for each partition which of them masters it.
+    pub(super) async fn mastered(
+        &self,
+        namespace: &str,
+    ) -> Result<(String, Vec<To>, Arc<Vec<Option<u16>>>), RecordError> {
+        let known = self.known(false).await?;
+        let masters = known.masters.get(namespace).cloned().unwrap_or_default();
+        Ok((known.generation, known.nodes.into_iter().map(|node| node.to).collect(), masters))
+    }
+
     /// These partitions by their masters. Those without a known master go to the own node, which will refuse them.
     pub(super) async fn shares(
         &self,
@@ -71,9 +92,7 @@ impl Records {
         if let Some(known) = kept.filter(|known| known.generation == generation && !anew) {
             return Ok(known);
         }
-        let id = self.info(&To::Own, "node").await?;
-        let mut nodes = vec![NodeAddress { id, to: To::Own }];
-        nodes.extend(peers_of(&self.info(&To::Own, "peers-clear-std").await?));
+        let nodes = self.members().await?;
         let mut masters: HashMap<String, Vec<Option<u16>>> = HashMap::new();
         for (place, node) in (0u16..).zip(&nodes) {
             // A node that is gone masters nothing.

@@ -3,15 +3,18 @@
 //! Every partition is read exactly once. A node that says that a partition is no longer its own, or that goes away, leaves
 //! it to the next round, which begins after the last record that has arrived, at whoever is master then.
 
+use super::along::{Along, Out};
 use super::answer::{code, malformed, record};
 use super::{Bins, Digest, PAUSE, Place, Record, RecordError, Records, To};
 use crate::error::SqlError;
+use shipload_wire::groups::Measured;
 use shipload_wire::query::partition_of;
 use shipload_wire::request::{self, Query};
 use shipload_wire::rows::{Block, RowReader};
 use shipload_wire::{ResultCode, response};
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -32,6 +35,11 @@ pub struct Scan {
     /// Rows of these bins instead of records, with bits of [`shipload_wire::rows`]: then a record without any of them is a
     /// row of nothing. Nodes that don't know rows answer records, and leave such records out.
     pub rows: Option<u32>,
+    /// Measures of these rows instead of them, see [`shipload_wire::groups`]; empty for none.
+    pub groups: Vec<u8>,
+    /// The range of a secondary index that has all that is wanted, as the protocol has it; empty for none. Where a node can't
+    /// go along it, all its records are read.
+    pub along: Vec<u8>,
     /// A filter expression, packed; empty for none.
     pub filter: Vec<u8>,
     /// Most records wanted from each node; 0 for all.
@@ -45,14 +53,24 @@ pub enum Bunch {
     Records(Vec<Record>),
     /// Rows, from nodes that know what these are.
     Rows(RowBunch),
+    /// Groups: rows of what makes them and of what was measured.
+    Groups(RowBunch),
 }
 
 /// Rows of one frame.
 #[derive(Debug)]
 pub struct RowBunch {
-    frame: Vec<u8>,
-    /// Count of rows and where these stand in the frame.
-    blocks: Vec<(u32, Range<usize>)>,
+    pub(super) frame: Arc<Vec<u8>>,
+    blocks: Blocks,
+}
+
+/// Rows of one partition.
+#[derive(Debug, Clone)]
+struct Rows {
+    partition: u16,
+    count: u32,
+    /// Where they stand in the frame.
+    place: Range<usize>,
 }
 
 impl RowBunch {
@@ -60,19 +78,24 @@ impl RowBunch {
     #[cfg(all(test, feature = "engine"))]
     pub(crate) fn of_frame(frame: Vec<u8>) -> RowBunch {
         let read = read_frame(&frame, &mut Unread::new(), &mut Vec::new());
-        RowBunch { blocks: read.map(|(_, blocks, _)| blocks).unwrap_or_default(), frame }
+        RowBunch { blocks: read.map(|read| read.rows).unwrap_or_default(), frame: Arc::new(frame) }
     }
 
     /// How many rows these are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.blocks.iter().map(|(count, _)| usize::try_from(*count).unwrap_or(0)).sum()
+        self.parts().map(|(_, count)| count).sum()
+    }
+
+    /// Of which partitions they are, in their order, and how many of each.
+    pub fn parts(&self) -> impl Iterator<Item = (u16, usize)> {
+        self.blocks.iter().map(|rows| (rows.partition, usize::try_from(rows.count).unwrap_or(0)))
     }
 
     /// The blocks: how many rows, and the rows.
     pub fn blocks(&self) -> impl Iterator<Item = (u32, RowReader<'_>)> {
-        let rows = |place: &Range<usize>| self.frame.get(place.clone()).unwrap_or_default();
-        self.blocks.iter().map(move |(count, place)| (*count, RowReader::new(rows(place))))
+        let bytes = |rows: &Rows| self.frame.get(rows.place.clone()).unwrap_or_default();
+        self.blocks.iter().map(move |rows| (rows.count, RowReader::new(bytes(rows))))
     }
 }
 
@@ -92,7 +115,7 @@ impl ScanStream {
     pub async fn records(&mut self) -> Option<Result<Vec<Record>, SqlError>> {
         Some(self.next().await?.map(|bunch| match bunch {
             Bunch::Records(records) => records,
-            Bunch::Rows(_) => Vec::new(),
+            Bunch::Rows(_) | Bunch::Groups(_) => Vec::new(),
         }))
     }
 
@@ -110,8 +133,8 @@ impl ScanStream {
 }
 
 /// How far a partition has been read; without a record it starts anew.
-type Unread = HashMap<u16, Option<Digest>>;
-type Sender = mpsc::Sender<Result<Bunch, SqlError>>;
+pub(super) type Unread = HashMap<u16, Option<Digest>>;
+pub(super) type Sender = mpsc::Sender<Result<Bunch, SqlError>>;
 
 impl Records {
     /// Starts reading. Must be called inside a tokio runtime.
@@ -171,7 +194,24 @@ impl Records {
         mut unread: Unread,
         sender: &Sender,
     ) -> Result<Option<Unread>, RecordError> {
-        match self.read_share(scan, to, &mut unread, sender).await {
+        // Along an index nothing goes on after a record: what has been read in part is read to its end without one.
+        if !scan.along.is_empty() && unread.values().all(Option::is_none) {
+            match self.along(scan, to, &unread).await {
+                Ok(Along::Whole(held)) => {
+                    for bunch in held {
+                        if sender.send(Ok(bunch)).await.is_err() {
+                            return Ok(None);
+                        }
+                    }
+                    return Ok(Some(Unread::new()));
+                }
+                Ok(Along::Again) => return Ok(Some(unread)),
+                Ok(Along::Without) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let without = Scan { along: Vec::new(), ..scan.clone() };
+        match self.read_share(&without, to, &mut unread, &mut Out::Stream(sender)).await {
             Ok(true) => Ok(Some(unread)),
             Ok(false) => Ok(None),
             // The node has gone: the rest is asked of its heirs.
@@ -184,27 +224,32 @@ impl Records {
         }
     }
 
-    async fn read_share(
+    /// Reads a share; false when whoever takes its bunches wants no more.
+    pub(super) async fn read_share(
         &self,
         scan: &Scan,
         to: &To,
         unread: &mut Unread,
-        sender: &Sender,
+        out: &mut Out<'_>,
     ) -> Result<bool, RecordError> {
         let mut answers = self.transport.send(to, request_of(scan, unread)).await?;
         let mut elsewhere = Vec::new();
         loop {
             let (_, body) = answers.next().await?.ok_or_else(super::closed)?;
-            let (records, blocks, end) = read_frame(&body, unread, &mut elsewhere)?;
-            let rows = Bunch::Rows(RowBunch { frame: body, blocks });
-            let there = matches!(&rows, Bunch::Rows(rows) if !rows.blocks.is_empty());
-            if there && sender.send(Ok(rows)).await.is_err() {
-                return Ok(false);
+            let read = read_frame(&body, unread, &mut elsewhere)?;
+            let frame = Arc::new(body);
+            let bunch = |blocks| RowBunch { frame: Arc::clone(&frame), blocks };
+            let bunches = [
+                (!read.rows.is_empty()).then(|| Bunch::Rows(bunch(read.rows))),
+                (!read.groups.is_empty()).then(|| Bunch::Groups(bunch(read.groups))),
+                (!read.records.is_empty()).then_some(Bunch::Records(read.records)),
+            ];
+            for bunch in bunches.into_iter().flatten() {
+                if !out.give(bunch).await {
+                    return Ok(false);
+                }
             }
-            if !records.is_empty() && sender.send(Ok(Bunch::Records(records))).await.is_err() {
-                return Ok(false);
-            }
-            match end {
+            match read.end {
                 None => {}
                 Some(ResultCode::Ok) => {
                     answers.finish();
@@ -237,6 +282,8 @@ fn request_of(scan: &Scan, unread: &Unread) -> Vec<u8> {
         rows: scan.rows,
         max_records: scan.max_records,
         filter: &scan.filter,
+        groups: &scan.groups,
+        along: &scan.along,
         task_id: uuid::Uuid::new_v4().as_u64_pair().0,
         ..Query::default()
     };
@@ -244,13 +291,25 @@ fn request_of(scan: &Scan, unread: &Unread) -> Vec<u8> {
     out
 }
 
-/// The records of a frame.
-type Read = (Vec<Record>, Vec<(u32, Range<usize>)>, Option<ResultCode>);
+type Blocks = Vec<Rows>;
 
-/// The records and the blocks of rows of a frame, and how the answer ended when it did. Partitions that are not read here,
-/// or not to their end, go on the list `elsewhere`.
+/// What a frame holds.
+#[derive(Debug, Default)]
+struct Read {
+    records: Vec<Record>,
+    rows: Blocks,
+    groups: Blocks,
+    /// How the answer ended, when it did.
+    end: Option<ResultCode>,
+}
+
+/// Reads a frame. Partitions that are not read here, or not to their end, go on the list `elsewhere`.
 fn read_frame(body: &[u8], unread: &mut Unread, elsewhere: &mut Vec<u16>) -> Result<Read, RecordError> {
-    let (mut bunch, mut blocks) = (Vec::new(), Vec::new());
+    let mut read = Read::default();
+    let rows = |block: &Block<'_>| {
+        let place = place_in(body, block.rest()).ok_or_else(|| malformed("rows out of place"))?;
+        Ok::<_, RecordError>(Rows { partition: partition_of(&block.last), count: block.count, place })
+    };
     for message in response::messages(body) {
         let message = message.map_err(malformed)?;
         let result = code(&message);
@@ -260,20 +319,29 @@ fn read_frame(body: &[u8], unread: &mut Unread, elsewhere: &mut Vec<u16>) -> Res
                 elsewhere.push(partition);
             }
         } else if message.is_last() {
-            return Ok((bunch, blocks, Some(result)));
+            read.end = Some(result);
+            return Ok(read);
         } else if result != ResultCode::Ok {
             return Err(RecordError::Refused(result));
+        } else if let Some(measured) = Measured::of(&message).map_err(malformed)? {
+            read.rows.push(rows(&measured.rows)?);
+            read.groups.push(rows(&measured.groups)?);
+            for partition in &measured.done {
+                let _ = unread.remove(partition);
+            }
+            if let Some(after) = measured.after {
+                unread.insert(partition_of(&after), Some(after));
+            }
         } else if let Some(block) = Block::of(&message).map_err(malformed)? {
             unread.insert(partition_of(&block.last), Some(block.last));
-            let place = place_in(body, block.rest()).ok_or_else(|| malformed("rows out of place"))?;
-            blocks.push((block.count, place));
+            read.rows.push(rows(&block)?);
         } else {
             let record = record(&message, None);
             unread.insert(partition_of(&record.digest), Some(record.digest));
-            bunch.push(record);
+            read.records.push(record);
         }
     }
-    Ok((bunch, blocks, None))
+    Ok(read)
 }
 
 /// Where a part of a frame stands in it.
@@ -281,4 +349,71 @@ fn place_in(frame: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(frame.as_ptr() as usize)?;
     let end = start.checked_add(part.len())?;
     (end <= frame.len()).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bins, Place, Records, Scan, To, Unread};
+    use crate::records::{Answers, Transport};
+    use async_trait::async_trait;
+    use parking_lot::Mutex;
+    use shipload_wire::frame::HEADER_SIZE;
+    use shipload_wire::{Request, ResultCode, reply};
+    use std::io;
+    use std::sync::Arc;
+    use tokio::sync::mpsc;
+
+    /// Answers that there is nothing, and notes which requests went along an index.
+    #[derive(Default)]
+    struct Nothing {
+        along: Mutex<Vec<bool>>,
+    }
+
+    struct End;
+
+    #[async_trait]
+    impl Answers for End {
+        async fn next(&mut self) -> io::Result<Option<(u8, Vec<u8>)>> {
+            let mut frame = Vec::new();
+            reply::last(&mut frame, ResultCode::Ok);
+            Ok(Some((3, frame.split_off(HEADER_SIZE))))
+        }
+
+        fn finish(self: Box<Self>) {}
+    }
+
+    #[async_trait]
+    impl Transport for Nothing {
+        async fn send(&self, _: &To, request: Vec<u8>) -> io::Result<Box<dyn Answers>> {
+            let request = Request::decode(request.get(HEADER_SIZE..).unwrap_or_default());
+            let request = request.map_err(io::Error::other)?;
+            self.along.lock().push(request.fields.index_range.is_some());
+            Ok(Box::new(End))
+        }
+    }
+
+    /// Where a partition was read in part without the index, the index would begin anew.
+    #[tokio::test]
+    async fn what_was_read_in_part_goes_on_without_the_index() {
+        let nothing = Arc::new(Nothing::default());
+        let records = Records::new(Arc::clone(&nothing) as Arc<dyn Transport>);
+        let scan = Scan {
+            place: Place { namespace: "test".to_owned(), set: "s".to_owned() },
+            partitions: vec![0, 7],
+            bins: Bins::All,
+            rows: Some(0),
+            groups: Vec::new(),
+            along: vec![1],
+            filter: Vec::new(),
+            max_records: 0,
+        };
+        let (sender, _bunches) = mpsc::channel(1);
+        let mut digest = [0; 20];
+        digest[0] = 7;
+        for unread in [Unread::from([(0, None), (7, None)]), Unread::from([(0, None), (7, Some(digest))])] {
+            let left = records.share(&scan, &To::Own, unread, &sender).await.expect("an answer");
+            assert_eq!(left, Some(Unread::new()));
+        }
+        assert_eq!(*nothing.along.lock(), [true, false]);
+    }
 }

@@ -4,6 +4,7 @@ use super::answer::{code, malformed, record};
 use super::{Bins, Digest, Place, Record, RecordError, Records, key_particle};
 use crate::value::{Value, particle};
 use shipload_wire::bits::{info1, info2, info3};
+use shipload_wire::query::partition_of;
 use shipload_wire::request::{self, Key};
 use shipload_wire::{Header, Op, Response, ResultCode};
 
@@ -108,7 +109,10 @@ impl Records {
         let mut out = Vec::new();
         let key = Key::new(&place.namespace, &place.set, digest);
         request::command(&mut out, &read_header(bins), &key, &read_ops(bins));
-        let body = self.ask(out, true).await?;
+        let body = match self.transport.glance(&out, &place.namespace, partition_of(digest)) {
+            Some(body) => body,
+            None => self.ask(out, true).await?,
+        };
         let response = Response::decode(&body).map_err(malformed)?;
         match code(&response) {
             ResultCode::Ok => Ok(Some(record(&response, Some(digest)))),

@@ -1,18 +1,24 @@
 //! `pg_catalog`, as far as `psql`, drivers and pickers of tables ask.
 
+#[cfg(feature = "engine")]
+mod definitions;
+mod keys;
 mod nothing;
 mod pg_type;
 mod session;
 
+#[cfg(feature = "engine")]
+pub(crate) use definitions::Definitions;
 pub(super) use pg_type::type_name;
 
 use super::columns;
-use crate::catalog::{Kind as TableKind, Table};
+use crate::catalog::{Column, Kind as TableKind, Table};
 use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
 use crate::session::Session;
 use crate::value::Value;
+use keys::{constraints, indexes};
 use nothing::nothing;
 use pg_type::types;
 use session::{roles, settings};
@@ -20,6 +26,8 @@ use std::sync::Arc;
 
 /// Oids that are ours begin here; below are those of PostgreSQL.
 const FIRST_OID: i64 = 16_384;
+/// How PostgreSQL calls what its indexes are by default.
+const BTREE: i64 = 403;
 
 pub(super) async fn table(sql: &Sql, session: &Session, name: &str) -> Result<RowSet> {
     match name {
@@ -36,8 +44,13 @@ pub(super) async fn table(sql: &Sql, session: &Session, name: &str) -> Result<Ro
         "pg_settings" => Ok(settings(session)),
         "pg_am" => Ok(fixed(
             &[("oid", Type::Int), ("amname", Type::Text), ("amtype", Type::Text)],
-            vec![vec![Value::Int(2), Value::text("heap"), Value::text("t")]],
+            vec![
+                vec![Value::Int(2), Value::text("heap"), Value::text("t")],
+                vec![Value::Int(BTREE), Value::text("btree"), Value::text("i")],
+            ],
         )),
+        "pg_attrdef" => defaults(sql).await,
+        "pg_keywords" => Ok(keywords()),
         _ => nothing(name),
     }
 }
@@ -76,7 +89,7 @@ async fn namespaces(sql: &Sql) -> Result<RowSet> {
     Ok(fixed(&spec, sql.schemas().await?.into_iter().map(row).collect()))
 }
 
-const CLASS: [(&str, Type); 27] = [
+const CLASS: [(&str, Type); 28] = [
     ("oid", Type::Int),
     ("relname", Type::Text),
     ("relnamespace", Type::Int),
@@ -104,6 +117,7 @@ const CLASS: [(&str, Type); 27] = [
     ("relreplident", Type::Text),
     ("reloptions", Type::Text),
     ("relpartbound", Type::Text),
+    ("relacl", Type::Text),
 ];
 
 async fn classes(sql: &Sql) -> Result<RowSet> {
@@ -111,9 +125,8 @@ async fn classes(sql: &Sql) -> Result<RowSet> {
     for table in sql.catalogs.all().await? {
         let kind = if table.kind == TableKind::View { "v" } else { "r" };
         rows.push(class(&table, &table.name, table_oid(&table), kind));
-        if table.key.iter().any(|name| name != "_id") {
-            let name = format!("{}_pkey", table.name);
-            rows.push(class(&table, &name, oid(&[&table.schema, &name]), "i"));
+        for key in keys::of_table(sql, &table).await {
+            rows.push(class(&table, &key.name, key.oid, "i"));
         }
     }
     Ok(fixed(&CLASS, rows))
@@ -130,7 +143,11 @@ fn class(table: &Arc<Table>, name: &str, oid: i64, kind: &str) -> Vec<Value> {
         zero(),
         zero(),
         Value::Int(10),
-        Value::Int(if kind == "r" { 2 } else { 0 }),
+        Value::Int(match kind {
+            "r" => 2,
+            "i" => BTREE,
+            _ => 0,
+        }),
         zero(),
         zero(),
         zero(),
@@ -151,10 +168,11 @@ fn class(table: &Arc<Table>, name: &str, oid: i64, kind: &str) -> Vec<Value> {
         Value::text("d"),
         Value::Null,
         Value::Null,
+        Value::Null,
     ]
 }
 
-const ATTRIBUTE: [(&str, Type); 20] = [
+const ATTRIBUTE: [(&str, Type); 21] = [
     ("attrelid", Type::Int),
     ("attname", Type::Text),
     ("atttypid", Type::Int),
@@ -175,6 +193,7 @@ const ATTRIBUTE: [(&str, Type); 20] = [
     ("attoptions", Type::Text),
     ("attfdwoptions", Type::Text),
     ("atthasmissing", Type::Bool),
+    ("attacl", Type::Text),
 ];
 
 async fn attributes(sql: &Sql) -> Result<RowSet> {
@@ -184,6 +203,7 @@ async fn attributes(sql: &Sql) -> Result<RowSet> {
             let ty = column.ty();
             let length = match ty {
                 Type::Varchar(length) => i64::from(length) + 4,
+                Type::Numeric(precision, scale) => (i64::from(precision) << 16 | i64::from(scale)) + 4,
                 _ => -1,
             };
             rows.push(vec![
@@ -196,9 +216,9 @@ async fn attributes(sql: &Sql) -> Result<RowSet> {
                 Value::Int(i64::from(matches!(ty, Type::Array(_)))),
                 Value::Int(length),
                 Value::Bool(column.not_null || table.key.contains(&column.name)),
-                Value::Bool(false),
+                Value::Bool(default_of(column).is_some()),
                 Value::text(""),
-                Value::text(""),
+                Value::text(if column.generated.is_some() { "s" } else { "" }),
                 Value::Bool(false),
                 Value::Bool(true),
                 Value::Int(0),
@@ -207,10 +227,42 @@ async fn attributes(sql: &Sql) -> Result<RowSet> {
                 Value::Null,
                 Value::Null,
                 Value::Bool(false),
+                Value::Null,
             ]);
         }
     }
     Ok(fixed(&ATTRIBUTE, rows))
+}
+
+/// What a column is when nobody says.
+fn default_of(column: &Column) -> Option<&String> {
+    column.default.as_ref().or(column.generated.as_ref())
+}
+
+async fn defaults(sql: &Sql) -> Result<RowSet> {
+    let spec = [("oid", Type::Int), ("adrelid", Type::Int), ("adnum", Type::Short), ("adbin", Type::Text)];
+    let mut rows = Vec::new();
+    for table in sql.catalogs.all().await? {
+        for (number, column) in (1i64..).zip(&table.columns) {
+            let Some(text) = default_of(column) else { continue };
+            let own = oid(&[&table.schema, &table.name, &column.name]);
+            rows.push(vec![
+                Value::Int(own),
+                Value::Int(table_oid(&table)),
+                Value::Int(number),
+                Value::text(text),
+            ]);
+        }
+    }
+    Ok(fixed(&spec, rows))
+}
+
+/// The words that mean something, as `pg_get_keywords` gives them.
+fn keywords() -> RowSet {
+    let spec = ["word", "catcode", "catdesc"].map(|name| (name, Type::Text));
+    let row =
+        |word: &&str| vec![Value::Text(word.to_lowercase()), Value::text("U"), Value::text("unreserved")];
+    fixed(&spec, sqlparser::keywords::ALL_KEYWORDS.iter().map(row).collect())
 }
 
 async fn tables(sql: &Sql, kind: TableKind) -> Result<RowSet> {
@@ -227,103 +279,6 @@ async fn tables(sql: &Sql, kind: TableKind) -> Result<RowSet> {
         vec![Value::text(&table.schema), Value::text(&table.name), Value::text("crate"), last]
     });
     Ok(fixed(&spec, rows.collect()))
-}
-
-const INDEX: [(&str, Type); 16] = [
-    ("indexrelid", Type::Int),
-    ("indrelid", Type::Int),
-    ("indnatts", Type::Short),
-    ("indnkeyatts", Type::Short),
-    ("indisunique", Type::Bool),
-    ("indisprimary", Type::Bool),
-    ("indisexclusion", Type::Bool),
-    ("indimmediate", Type::Bool),
-    ("indisclustered", Type::Bool),
-    ("indisvalid", Type::Bool),
-    ("indisready", Type::Bool),
-    ("indislive", Type::Bool),
-    ("indisreplident", Type::Bool),
-    ("indkey", Type::Text),
-    ("indexprs", Type::Text),
-    ("indpred", Type::Text),
-];
-
-async fn indexes(sql: &Sql) -> Result<RowSet> {
-    let mut rows = Vec::new();
-    for table in sql.catalogs.all().await? {
-        let places = key_places(&table);
-        if places.is_empty() {
-            continue;
-        }
-        let name = format!("{}_pkey", table.name);
-        let count = Value::Int(i64::try_from(places.len()).unwrap_or(0));
-        let shown: Vec<String> = places.iter().map(i64::to_string).collect();
-        let mut row = vec![
-            Value::Int(oid(&[&table.schema, &name])),
-            Value::Int(table_oid(&table)),
-            count.clone(),
-            count,
-        ];
-        row.extend([true, true, false, true, false, true, true, true, false].map(Value::Bool));
-        row.extend([Value::Text(shown.join(" ")), Value::Null, Value::Null]);
-        rows.push(row);
-    }
-    Ok(fixed(&INDEX, rows))
-}
-
-/// The numbers of the key's columns.
-fn key_places(table: &Table) -> Vec<i64> {
-    let place = |name: &String| {
-        (1i64..).zip(&table.columns).find(|(_, column)| column.name == *name).map(|(place, _)| place)
-    };
-    table.key.iter().filter_map(place).collect()
-}
-
-async fn constraints(sql: &Sql) -> Result<RowSet> {
-    let spec = [
-        ("oid", Type::Int),
-        ("conname", Type::Text),
-        ("connamespace", Type::Int),
-        ("contype", Type::Text),
-        ("condeferrable", Type::Bool),
-        ("condeferred", Type::Bool),
-        ("convalidated", Type::Bool),
-        ("conrelid", Type::Int),
-        ("contypid", Type::Int),
-        ("conindid", Type::Int),
-        ("conparentid", Type::Int),
-        ("confrelid", Type::Int),
-        ("conkey", Type::array(Type::Short)),
-        ("confkey", Type::array(Type::Short)),
-        ("conbin", Type::Text),
-    ];
-    let mut rows = Vec::new();
-    for table in sql.catalogs.all().await? {
-        let places = key_places(&table);
-        if places.is_empty() {
-            continue;
-        }
-        let name = format!("{}_pkey", table.name);
-        let index = oid(&[&table.schema, &name]);
-        rows.push(vec![
-            Value::Int(index),
-            Value::text(&name),
-            Value::Int(schema_oid(&table.schema)),
-            Value::text("p"),
-            Value::Bool(false),
-            Value::Bool(false),
-            Value::Bool(true),
-            Value::Int(table_oid(&table)),
-            Value::Int(0),
-            Value::Int(index),
-            Value::Int(0),
-            Value::Int(0),
-            Value::List(places.into_iter().map(Value::Int).collect()),
-            Value::Null,
-            Value::Null,
-        ]);
-    }
-    Ok(fixed(&spec, rows))
 }
 
 fn one_database() -> RowSet {

@@ -30,9 +30,9 @@ pub fn cast(value: Value, ty: &Type) -> Result<Value> {
             .and_then(|text| uuid::Uuid::parse_str(text).ok())
             .map(|id| Value::Text(id.to_string())),
         Type::TimestampTz | Type::Timestamp => instant(&value),
-        Type::Date => {
-            instant(&value).and_then(|at| at.as_int()).map(|ms| Value::Int(ms - ms.rem_euclid(86_400_000)))
-        }
+        Type::Date => instant(&value)
+            .and_then(|at| at.as_int())
+            .map(|ms| Value::Int(ms - ms.rem_euclid(moment::DAY_MS))),
         Type::Object => object(&value),
         Type::Json => Some(Value::Text(match &value {
             Value::Text(text) => text.clone(),

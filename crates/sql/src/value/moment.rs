@@ -1,6 +1,7 @@
 //! Moments as texts and as numbers, without any zone database: UTC and fixed offsets.
 
-const DAY_MS: i64 = 86_400_000;
+/// Milliseconds of a day.
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Days since 1970 of a date in the proleptic Gregorian calendar.
 #[must_use]

@@ -111,6 +111,7 @@ impl Stripe {
         });
         let valid = |entry: &Entry| !entry.is_empty() && log.holds(entry.location());
         let table = Table::of_sorted(slots, len, entries, valid).ok_or(SnapshotError::Contradiction)?;
+        self.changes.note_table(number, table.descend(usize::MAX).map(|(_, entry)| entry));
         let Some(place) = self.tables.get_mut(number) else { return Err(SnapshotError::Contradiction) };
         self.index_bytes = self.index_bytes + table.bytes() as u64 - place.bytes() as u64;
         *place = table;

@@ -161,6 +161,7 @@ impl Stripe {
     /// Makes the index and the counts agree with a record that was just written.
     fn enter(&mut self, partition: PartitionId, entry: Entry, size: usize, old: Option<&Old>) {
         if let Some(old) = old {
+            self.changes.note(partition, entry.set(), entry.void_time());
             *self.table_mut(partition).entry_mut(old.slot) = entry;
             self.ledger.leave(old.entry.set(), old.size);
             if old.entry.location() != entry.location() {
@@ -174,6 +175,7 @@ impl Stripe {
     }
 
     pub(super) fn insert_entry(&mut self, partition: PartitionId, entry: Entry) {
+        self.changes.note(partition, entry.set(), entry.void_time());
         let table = self.table_mut(partition);
         let before = table.bytes();
         table.insert(entry);
@@ -182,6 +184,8 @@ impl Stripe {
     }
 
     pub(super) fn drop_entry(&mut self, partition: PartitionId, slot: usize) {
+        let set = self.table(partition).entry(slot).set();
+        self.changes.note(partition, set, 0);
         let table = self.table_mut(partition);
         let before = table.bytes();
         table.remove(slot);

@@ -32,6 +32,8 @@ pub enum Format {
         /// What stands for null.
         null: String,
     },
+    /// Columns in a file of their own, which only the engine knows.
+    Parquet,
 }
 
 /// What a reader finds.
@@ -65,6 +67,7 @@ impl Format {
             Format::Json => "json",
             Format::Csv { .. } => "csv",
             Format::Text { .. } => "txt",
+            Format::Parquet => "parquet",
         }
     }
 
@@ -97,7 +100,7 @@ impl Format {
     pub fn write(&self, out: &mut String, fields: &[Option<String>]) {
         for (place, field) in fields.iter().enumerate() {
             match self {
-                Format::Json => {}
+                Format::Json | Format::Parquet => {}
                 Format::Csv { delimiter, quote, escape, null, .. } => {
                     if place > 0 {
                         out.push(char::from(*delimiter));
@@ -204,6 +207,7 @@ impl Reader {
                     Ok(_) => Err(wrong("a line is no JSON object")),
                     Err(error) => Err(wrong(format!("a line is no JSON object: {error}"))),
                 }),
+                Format::Parquet => Some(Err(wrong("Parquet has no lines"))),
                 Format::Csv { .. } | Format::Text { .. } => Some(self.fields(&line).map(Record::Fields)),
             };
         }
@@ -215,7 +219,7 @@ impl Reader {
         let rest = self.buffer.get(self.read..).unwrap_or_default();
         let quote = match &self.format {
             Format::Csv { quote, escape, .. } => Some((*quote, *escape)),
-            Format::Json | Format::Text { .. } => None,
+            Format::Json | Format::Text { .. } | Format::Parquet => None,
         };
         while let Some(byte) = rest.get(at) {
             match quote {
@@ -244,7 +248,7 @@ impl Reader {
 
     fn fields(&self, line: &str) -> Result<Vec<Option<String>>> {
         match &self.format {
-            Format::Json => Ok(Vec::new()),
+            Format::Json | Format::Parquet => Ok(Vec::new()),
             Format::Csv { delimiter, quote, escape, null, .. } => {
                 csv_fields(line, [*delimiter, *quote, *escape].map(char::from), null)
             }

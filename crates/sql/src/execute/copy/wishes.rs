@@ -1,12 +1,18 @@
-//! What `COPY` is told about the form of its rows.
+//! What `COPY` is told about the form of its rows, and who shall do it.
 
 use super::Format;
 use crate::error::{Kind, Result, SqlError};
 use crate::execute::eval::{Env, no_row};
 use crate::execute::run::Call;
 use crate::front::statement::Copy;
+use crate::value::Value;
 use crate::value::cast::text;
+use regex::Regex;
 use std::collections::BTreeMap;
+
+/// Rows that are written at once.
+const BUNCH: usize = 1000;
+const BUNCH_MAX: usize = 10_000;
 
 /// What `COPY` was told about the form of its rows.
 #[derive(Debug, Clone)]
@@ -17,6 +23,18 @@ pub struct Wishes {
     pub(super) fail_fast: bool,
     pub(super) gzip: Option<bool>,
     pub(super) skip: usize,
+    pub(super) bunch: usize,
+    pub(super) empty_is_null: bool,
+    /// S3 without TLS.
+    pub(super) plain: bool,
+    /// Whether all nodes see the same files.
+    pub(super) shared: bool,
+    /// How many nodes read.
+    pub(super) readers: usize,
+    /// What ids of nodes must be like; a node's name is its id.
+    filters: Vec<Regex>,
+    /// What another node has to be told, too.
+    pub(super) told: Vec<(String, String)>,
 }
 
 /// Whether the statement says the form.
@@ -26,34 +44,51 @@ pub(super) fn has_format(copy: &Copy) -> bool {
 
 impl Wishes {
     /// What a file's name says, where nothing else does.
-    pub(super) fn named(mut self, path: &std::path::Path, said: bool) -> Wishes {
-        let name = path.to_string_lossy();
+    pub(super) fn named(mut self, name: &str, said: bool) -> Wishes {
+        let name = name.split(['?', '#']).next().unwrap_or_default();
         if self.gzip.is_none() {
             self.gzip = Some(name.ends_with(".gz"));
         }
-        if !said && name.trim_end_matches(".gz").ends_with(".csv") {
+        if said {
+            return self;
+        }
+        let name = name.trim_end_matches(".gz");
+        if name.ends_with(".csv") {
             self.format = Format::csv(true);
+        } else if name.ends_with(".parquet") {
+            self.format = Format::Parquet;
         }
         self
     }
+
+    /// Whether a node takes part.
+    pub(super) fn takes(&self, node: &str) -> bool {
+        self.filters.iter().all(|pattern| pattern.is_match(node))
+    }
 }
 
-/// Options that say nothing here: they are about how the work is done, or about what is so anyway.
-const ACCEPTED: [&str; 9] = [
+/// Options that say nothing here: they are about what is so anyway.
+const ACCEPTED: [&str; 2] = ["validation", "freeze"];
+/// Options that change the form's signs.
+const SIGNS: [&str; 5] = ["delimiter", "null", "quote", "escape", "null_string"];
+const OTHERS: [&str; 14] = [
+    "format",
+    "header",
+    "overwrite_duplicates",
+    "fail_fast",
+    "compression",
+    "skip",
+    "encoding",
     "bulk_size",
+    "empty_string_as_null",
+    "protocol",
     "shared",
     "num_readers",
     "node_filters",
-    "validation",
-    "protocol",
     "wait_for_completion",
-    "empty_string_as_null",
-    "freeze",
 ];
-/// Options that change the form's signs.
-const SIGNS: [&str; 5] = ["delimiter", "null", "quote", "escape", "null_string"];
-const OTHERS: [&str; 7] =
-    ["format", "header", "overwrite_duplicates", "fail_fast", "compression", "skip", "encoding"];
+/// Options that only the node looks at that was asked.
+const OWN: [&str; 4] = ["shared", "num_readers", "node_filters", "wait_for_completion"];
 
 /// What was said, by lower-case name.
 struct Said(BTreeMap<String, String>);
@@ -66,6 +101,11 @@ impl Said {
             Some("false" | "off" | "0" | "f") => Ok(Some(false)),
             Some(other) => Err(unknown(name, other)),
         }
+    }
+
+    fn number(&self, name: &str) -> Result<Option<usize>> {
+        let number = self.0.get(name).map(|text| text.parse().map_err(|_| unknown(name, text)));
+        number.transpose()
     }
 
     /// Refuses what nobody looks at.
@@ -87,6 +127,7 @@ impl Said {
         let mut format = match name.to_ascii_lowercase().as_str() {
             "csv" => Format::csv(header.unwrap_or(!wire)),
             "text" if wire => Format::text(),
+            "parquet" if !wire => Format::Parquet,
             "json" | "json_object" => Format::Json,
             other => return Err(unknown("format", other)),
         };
@@ -103,12 +144,32 @@ fn unknown(name: &str, value: &str) -> SqlError {
     SqlError::new(Kind::Validation, format!("COPY does not know {name} = '{value}'"))
 }
 
+/// Patterns for nodes: `{name = '...', id = '...'}`, each for the whole of it.
+fn filters_of(value: &Value) -> Result<Vec<Regex>> {
+    let Value::Map(members) = value else { return Err(unknown("node_filters", &text(value))) };
+    let mut filters = Vec::new();
+    for (name, pattern) in members {
+        if !matches!(name.as_str(), "id" | "name") {
+            return Err(unknown("node_filters", name));
+        }
+        let pattern = text(pattern);
+        let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|_| unknown("node_filters", &pattern))?;
+        filters.push(whole);
+    }
+    Ok(filters)
+}
+
 /// Reads the options of a `COPY`. On a connection the form is PostgreSQL's text when nothing is said, for files JSON.
 pub(super) fn wishes_of(call: &Call<'_>, copy: &Copy, wire: bool) -> Result<Wishes> {
     let env = Env { args: call.args, moment: &call.moment, lookup: &no_row };
     let mut said = Said(BTreeMap::new());
+    let mut filters = Vec::new();
     for (name, value) in &copy.options {
-        said.0.insert(name.to_ascii_lowercase(), text(&env.eval(value)?));
+        let (name, value) = (name.to_ascii_lowercase(), env.eval(value)?);
+        if name == "node_filters" {
+            filters = filters_of(&value)?;
+        }
+        said.0.insert(name, text(&value));
     }
     said.check()?;
     let gzip = match said.0.get("compression").map(String::as_str) {
@@ -117,15 +178,29 @@ pub(super) fn wishes_of(call: &Call<'_>, copy: &Copy, wire: bool) -> Result<Wish
         Some("none") => Some(false),
         Some(other) => return Err(unknown("compression", other)),
     };
-    let skip = match said.0.get("skip") {
-        None => 0,
-        Some(skip) => skip.parse().map_err(|_| unknown("skip", skip))?,
+    let plain = match said.0.get("protocol").map(String::as_str) {
+        None | Some("https") => false,
+        Some("http") => true,
+        Some(other) => return Err(unknown("protocol", other)),
     };
+    if said.flag("wait_for_completion")? == Some(false) {
+        return Err(SqlError::unsupported(
+            "COPY with wait_for_completion = false: it ends when the rows are there",
+        ));
+    }
+    let told = said.0.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
     Ok(Wishes {
         format: said.format(wire)?,
         overwrite: said.flag("overwrite_duplicates")?.unwrap_or(false),
         fail_fast: said.flag("fail_fast")?.unwrap_or(wire),
         gzip,
-        skip,
+        skip: said.number("skip")?.unwrap_or(0),
+        bunch: said.number("bulk_size")?.unwrap_or(BUNCH).clamp(1, BUNCH_MAX),
+        empty_is_null: said.flag("empty_string_as_null")?.unwrap_or(false),
+        plain,
+        shared: said.flag("shared")?.unwrap_or(false),
+        readers: said.number("num_readers")?.unwrap_or(usize::MAX).max(1),
+        filters,
+        told: told.map(|(name, value)| (name.clone(), value.clone())).collect(),
     })
 }

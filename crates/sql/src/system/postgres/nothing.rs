@@ -8,11 +8,12 @@ use crate::system::{empty, unknown};
 /// Tables that are always empty: what they would describe does not exist here.
 pub(super) fn nothing(name: &str) -> Result<RowSet> {
     let spec = match name {
-        "pg_attrdef" => "oid int, adrelid int, adnum short, adbin text",
         "pg_inherits" => "inhrelid int, inhparent int, inhseqno int, inhdetachpending bool",
         "pg_description" | "pg_shdescription" => "objoid int, classoid int, objsubid int, description text",
         "pg_enum" => "oid int, enumtypid int, enumsortorder real, enumlabel text",
-        "pg_proc" => "oid int, proname text, pronamespace int, prokind text",
+        "pg_proc" => {
+            "oid int, proname text, pronamespace int, prokind text, prorettype int, proargtypes text, proargnames text[], proargmodes text[], proallargtypes int[], proretset bool, proowner int, pronargs short"
+        }
         "pg_range" => "rngtypid int, rngsubtype int",
         "pg_extension" => "oid int, extname text, extversion text, extnamespace int",
         "pg_policy" => {
