@@ -10,7 +10,7 @@
 use crate::Web;
 use crate::command::{self, Projection, Record};
 use crate::extract::{InSet, Params};
-use crate::hub::{Heard, pace};
+use crate::hub::{Heard, Moves, pace};
 use crate::key::{RecordKey, segment};
 use crate::problem::Problem;
 use crate::records::NodeId;
@@ -62,6 +62,8 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// Why changes may be missing.
     pub missed: Option<&'static str>,
+    /// Partitions have moved or still do: records that copies bring are noted by nobody, and a copy may lag behind.
+    pub moved: bool,
 }
 
 /// How long a step waits for nodes that do not answer; what they say comes with a later one.
@@ -75,6 +77,7 @@ pub struct Follower {
     namespace: String,
     set: String,
     next: BTreeMap<NodeId, u64>,
+    moves: BTreeMap<NodeId, Moves>,
     begun: bool,
     /// Nodes that are being asked.
     pending: BTreeSet<NodeId>,
@@ -103,6 +106,7 @@ impl Follower {
             set: set.to_owned(),
             begun: cursor.is_some(),
             next,
+            moves: BTreeMap::new(),
             pending: BTreeSet::new(),
             asked: JoinSet::new(),
             heard: None,
@@ -128,6 +132,7 @@ impl Follower {
         let members: Vec<NodeId> = web.records.members().into_iter().map(|member| member.id).collect();
         let before = self.next.len();
         self.next.retain(|node, _| members.contains(node));
+        self.moves.retain(|node, _| members.contains(node));
         if self.next.len() < before {
             step.missed = Some("a node is gone");
         }
@@ -164,6 +169,8 @@ impl Follower {
 
     fn take(&mut self, node: NodeId, heard: &Heard, step: &mut Step) {
         self.next.insert(node, heard.next);
+        let before = self.moves.insert(node, heard.moves);
+        step.moved |= !heard.moves.at_rest || before.is_some_and(|before| before != heard.moves);
         if heard.missed {
             step.missed = Some("it was too much or too long ago");
         }
@@ -257,11 +264,15 @@ impl futures_core::Stream for Events {
 
 async fn tell(web: &Web, follower: &mut Follower, sender: &mpsc::Sender<Event>) {
     let mut alive = tokio::time::Instant::now();
+    let mut moving = false;
     loop {
         let step = follower.step(web).await;
         let cursor = follower.cursor();
         let mut events = Vec::new();
-        if let Some(why) = step.missed {
+        // Told when it is over: before that there may be more to come.
+        let settled = moving && !step.moved;
+        moving = step.moved;
+        if let Some(why) = step.missed.or(settled.then_some("partitions have moved")) {
             events.push(("missed", json!({ "reason": why })));
         }
         for part in step.changes.chunks(AT_ONCE) {
@@ -330,14 +341,18 @@ mod tests {
         let digest = "3bd475bd0c73f210b67ea83793300eeae576285d";
         let rows = [format!("put:{digest}:ZGVtbw==:3:a2V5"), format!("gone:{digest}:b3RoZXI=:0:")];
         let heard =
-            Heard { rows: rows.iter().map(|row| row.as_str().into()).collect(), next: 7, missed: false };
+            Heard { rows: rows.iter().map(|row| row.as_str().into()).collect(), next: 7, ..Heard::default() };
         follower.take(NodeId(5), &heard, &mut step);
         assert_eq!(step.changes.len(), 1, "another set's change is left out");
         assert_eq!(step.changes[0].key.user_key, Some((3, b"key".to_vec())));
         assert!(step.missed.is_none());
         let again = Follower::new("test", "demo", Some(&follower.cursor())).expect("its own cursor");
         assert_eq!(again.next, follower.next);
-        follower.take(NodeId(5), &Heard { rows: Vec::new(), next: 9, missed: true }, &mut step);
+        follower.take(
+            NodeId(5),
+            &Heard { rows: Vec::new(), next: 9, missed: true, ..Heard::default() },
+            &mut step,
+        );
         assert!(step.missed.is_some());
         assert!(Follower::new("test", "demo", Some("%")).is_err());
     }

@@ -22,9 +22,26 @@ const KEPT: usize = 1 << 14;
 /// Rows of one reading, at most.
 const MOST: usize = 4096;
 
+/// How the partitions of a node move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moves {
+    /// Another number after each change of who masters or holds what, in the eyes of that node.
+    pub number: u64,
+    /// No copy is on its way from it or to it.
+    pub at_rest: bool,
+}
+
+impl Default for Moves {
+    fn default() -> Moves {
+        Moves { number: 0, at_rest: true }
+    }
+}
+
 /// What somebody who listens gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {
+    /// As the node last said.
+    pub moves: Moves,
     /// Rows as the node writes them, oldest first.
     pub rows: Vec<Arc<str>>,
     /// Where to go on.
@@ -47,6 +64,7 @@ struct Line {
     asked: Option<Instant>,
     /// When rows came.
     heard: Option<Instant>,
+    moves: Moves,
 }
 
 impl Line {
@@ -55,6 +73,7 @@ impl Line {
     }
 
     fn take(&mut self, heard: Heard) {
+        self.moves = heard.moves;
         if heard.missed || self.asked.is_none() {
             self.rows.clear();
             self.first = heard.next - heard.rows.len() as u64;
@@ -74,7 +93,7 @@ impl Line {
         }
         let skip = usize::try_from(from - self.first).ok()?;
         let rows: Vec<Arc<str>> = self.rows.iter().skip(skip).take(MOST).cloned().collect();
-        Some(Heard { next: from + rows.len() as u64, rows, missed: false })
+        Some(Heard { next: from + rows.len() as u64, rows, missed: false, moves: self.moves })
     }
 }
 
@@ -123,13 +142,16 @@ fn parse(answer: &str) -> Option<Heard> {
     let mut parts = answer.split(';');
     let next = parts.next()?.strip_prefix("next=")?.parse().ok()?;
     let missed = parts.next()?.strip_prefix("missed=")? == "true";
+    let number = parts.next()?.strip_prefix("moves=")?.parse().ok()?;
+    let at_rest = parts.next()?.strip_prefix("rest=")? == "true";
     let rows: Vec<Arc<str>> = parts.map(Arc::from).collect();
-    (next >= rows.len() as u64).then_some(Heard { rows, next, missed })
+    let moves = Moves { number, at_rest };
+    (next >= rows.len() as u64).then_some(Heard { rows, next, missed, moves })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Heard, KEPT, Line, parse};
+    use super::{Heard, KEPT, Line, Moves, parse};
     use std::sync::Arc;
     use tokio::time::Instant;
 
@@ -139,24 +161,29 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        let heard = parse("next=9;missed=false;put:a;gone:b").expect("an answer");
+        let heard = parse("next=9;missed=false;moves=3;rest=false;put:a;gone:b").expect("an answer");
         assert_eq!((heard.next, heard.rows.len(), heard.missed), (9, 2, false));
-        assert!(parse("ERROR:4:bad").is_none() && parse("next=1;missed=false;a;b").is_none());
+        assert_eq!(heard.moves, Moves { number: 3, at_rest: false });
+        assert!(parse("ERROR:4:bad").is_none());
+        assert!(parse("next=1;missed=false;moves=3;rest=true;a;b").is_none());
     }
 
     #[test]
     fn listeners_share_what_was_heard() {
         let mut line = Line::default();
-        line.take(Heard { rows: Vec::new(), next: 7, missed: false });
+        line.take(Heard { rows: Vec::new(), next: 7, missed: false, ..Heard::default() });
         line.asked = Some(Instant::now());
-        assert_eq!(line.read(None), Some(Heard { rows: Vec::new(), next: 7, missed: false }));
-        line.take(Heard { rows: rows(3), next: 10, missed: false });
+        assert_eq!(
+            line.read(None),
+            Some(Heard { rows: Vec::new(), next: 7, missed: false, ..Heard::default() })
+        );
+        line.take(Heard { rows: rows(3), next: 10, missed: false, ..Heard::default() });
         assert_eq!(line.read(Some(8)).map(|heard| (heard.rows.len(), heard.next)), Some((2, 10)));
         assert_eq!(line.read(Some(6)), None);
         assert_eq!(line.read(Some(11)), None);
-        line.take(Heard { rows: rows(KEPT), next: 10 + KEPT as u64, missed: false });
+        line.take(Heard { rows: rows(KEPT), next: 10 + KEPT as u64, missed: false, ..Heard::default() });
         assert_eq!(line.read(Some(9)), None, "only so much is kept");
-        line.take(Heard { rows: rows(1), next: 99_999_999, missed: true });
+        line.take(Heard { rows: rows(1), next: 99_999_999, missed: true, ..Heard::default() });
         assert_eq!(line.read(Some(99_999_998)).map(|heard| heard.rows.len()), Some(1));
         assert_eq!(line.read(Some(10)), None);
     }

@@ -113,6 +113,13 @@ impl Node {
         busy
     }
 
+    /// A number that is another one after each change of who masters or holds what, and whether no copy of the namespace is on
+    /// its way from here or to here.
+    pub(crate) fn moves(&self, namespace: &Namespace) -> (u64, bool) {
+        let settled = namespace.holdings.settled.load(Ordering::Acquire);
+        (self.cluster.partition_generation(), settled || !self.cluster.is_joined())
+    }
+
     /// How far the migration of a namespace is.
     #[must_use]
     pub fn migration_status(&self, namespace: &Namespace) -> MigrationStatus {

@@ -10,7 +10,7 @@ use core::fmt::Write as _;
 /// Changes of one answer, at most.
 const MOST: usize = 4096;
 
-/// `next=N;missed=BOOL` and a row a change: `put` or `gone`, digest, set and key in base64, the key's particle type.
+/// `next=N;missed=BOOL;moves=N;rest=BOOL` and a row a change: `put` or `gone`, digest, set and key in base64, the key's particle type.
 pub(super) fn changes(ask: &Ask<'_>) -> Answer {
     let namespace = ask.namespace(&["namespace"])?;
     let since = match ask.param(&["since"]) {
@@ -18,7 +18,9 @@ pub(super) fn changes(ask: &Ask<'_>) -> Answer {
         None => None,
     };
     let heard = namespace.changes.hear(since, MOST, ask.now);
-    let mut text = format!("next={};missed={}", heard.next, heard.missed);
+    // Read after the changes: a move that these were made before is perhaps told too soon, never too late.
+    let (moves, rest) = ask.node.moves(namespace);
+    let mut text = format!("next={};missed={};moves={moves};rest={rest}", heard.next, heard.missed);
     let sets = namespace.sets();
     for change in heard.changes {
         let what = if change.gone { "gone" } else { "put" };

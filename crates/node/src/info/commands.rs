@@ -105,7 +105,7 @@ pub static COMMANDS: &[InfoCommand] = &[
     row(
         "shipload-changes",
         changes::changes,
-        "`namespace=NS[;since=N]`: what was written since, as far as it is kept.",
+        "`namespace=NS[;since=N]`: what was written since, as far as it is kept, and how its partitions move.",
     ),
     row(
         "shipload-versions",

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use shipload_value::Digest;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -25,6 +26,8 @@ use tokio::time::Instant;
 const AT_ONCE: usize = 64;
 /// Batches that may wait for a query; one that comes to lie further behind runs again.
 const AHEAD: usize = 64;
+/// How often queries are told that partitions move.
+const MOVED: Duration = Duration::from_secs(1);
 /// Queries that run at a time.
 const RUNS: usize = 8;
 
@@ -37,6 +40,16 @@ pub(crate) struct Batch {
     pub(crate) images: Vec<Image>,
     /// Changes may be missing.
     pub(crate) lost: bool,
+    /// Partitions have moved: what was read lately came perhaps from a copy that lagged.
+    pub(crate) moved: bool,
+}
+
+impl Batch {
+    /// Word about the records, without any of them.
+    fn word(lost: bool, moved: bool) -> Arc<Batch> {
+        let now = Instant::now();
+        Arc::new(Batch { began: now, ended: now, images: Vec::new(), lost, moved })
+    }
 }
 
 /// What tells queries apart.
@@ -146,24 +159,29 @@ async fn follow(
 ) {
     follower.step(&web).await;
     let _ = begun.send(true);
+    let (mut moved, mut told) = (false, Instant::now());
     loop {
         tokio::time::sleep(follower.pace()).await;
         let step = follower.step(&web).await;
+        moved |= step.moved;
         let mut lost = step.missed.is_some();
         for part in distinct(&step.changes).chunks(AT_ONCE) {
             let began = Instant::now();
             match image::read(&web, part).await {
                 // Nobody listening is no error: then this ends soon.
                 Ok(images) => {
-                    let _ =
-                        sender.send(Arc::new(Batch { began, ended: Instant::now(), images, lost: false }));
+                    let ended = Instant::now();
+                    let _ = sender.send(Arc::new(Batch { began, ended, images, lost: false, moved: false }));
                 }
                 Err(_) => lost = true,
             }
         }
-        if lost {
-            let now = Instant::now();
-            let _ = sender.send(Arc::new(Batch { began: now, ended: now, images: Vec::new(), lost }));
+        let moved_now = moved && told.elapsed() >= MOVED;
+        if lost || moved_now {
+            let _ = sender.send(Batch::word(lost, moved_now));
+        }
+        if moved_now {
+            (moved, told) = (false, Instant::now());
         }
     }
 }

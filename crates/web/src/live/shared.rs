@@ -17,7 +17,8 @@ use tokio::time::Instant;
 const AT_LEAST: Duration = Duration::from_millis(200);
 /// A query whose set changes runs again after this time, because not everything is told: what is evicted is not.
 const AGAIN: Duration = Duration::from_secs(60);
-/// The same for one whose filter asks for the time, and for one that has seen records in an odd order.
+/// The same for one whose filter asks for the time, for one that has seen records in an odd order, and while partitions
+/// move.
 const SOON: Duration = Duration::from_secs(5);
 /// How often a query is tried before its subscribers are refused.
 const FIRST_TRIES: u32 = 10;
@@ -202,6 +203,10 @@ impl Keeper {
 
     fn take(&mut self, batch: &Batch) {
         self.stale |= batch.lost;
+        if batch.moved {
+            // Copies may move for hours: a query that takes long is not to run all the time meanwhile.
+            self.run_by(SOON.max(10 * self.took));
+        }
         if batch.ended <= self.ran {
             return;
         }
@@ -209,11 +214,13 @@ impl Keeper {
         for image in &batch.images {
             let found = image.found.as_ref();
             if let Some(found) = found
-                && batch.began < self.ended
                 && self.kept.is_newer(image.digest, &found.view)
             {
+                // Of two that were read one after the other the later one counts: clocks may go back.
                 self.run_by(SOON);
-                continue;
+                if batch.began < self.ended {
+                    continue;
+                }
             }
             let matching = found.filter(|found| self.standing.matches(*found)).map(|found| &found.view);
             if self.kept.apply(&self.standing, image.digest, matching, most) {
