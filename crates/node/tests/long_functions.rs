@@ -30,7 +30,7 @@ function quick(rec) return 7 end
 /// The clock is read about once in a thousand instructions, and no lock is held for more than 100,000.
 const READS_WITHOUT_LOCK: u64 = 500;
 /// What only a failure waits for.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Stops a function while it runs, and lets it go on; each time when so many more instructions are done.
 struct Gate {

@@ -148,6 +148,10 @@ impl World {
                 let objects = namespace.partition_objects(partition);
                 if owners.contains(&host.id) {
                     counts.push(objects);
+                    let known = host.node.known_master(namespace, partition);
+                    if known != owners.first().copied() {
+                        wrong.push(format!("{} takes {known:?} for the master of {number}", host.id));
+                    }
                     if !version.is_some_and(|version| version.full && version.key == map.map.key()) {
                         wrong.push(format!("{}'s copy of {number} is not full in this view", host.id));
                     }

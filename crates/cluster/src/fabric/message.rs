@@ -71,7 +71,8 @@ pub enum Item<'a> {
     Full(Payload<'a>),
     /// The receiver is the master from here on. Where the streams to the other holders end: their last sequences.
     Lead(Vec<(NodeId, u64)>),
-    /// What follows may be applied when the stream from that node is applied up to there.
+    /// The sender is the master from here on. What follows may be applied when the stream from the one before is applied up
+    /// to there.
     After {
         /// The master before.
         node: NodeId,

@@ -6,7 +6,7 @@ use super::machine::Migration;
 use super::task::{Led, Purpose, Ticket};
 use crate::fabric::Item;
 use crate::identity::NodeId;
-use crate::replication::{Effect, Effects, Listener, Posting};
+use crate::replication::{Effects, Listener, Posting};
 use crate::version::Version;
 use shipload_value::PartitionId;
 use std::collections::BTreeMap;
@@ -179,9 +179,4 @@ fn encoded(version: &Version) -> crate::fabric::Payload<'static> {
     let mut bytes = Vec::new();
     version.encode(&mut bytes);
     bytes.into()
-}
-
-/// Tells the engine that another node masters a partition now.
-pub(super) fn master(partition: PartitionId, master: NodeId) -> Effect {
-    Effect::Master { partition, master }
 }

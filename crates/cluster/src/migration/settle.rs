@@ -1,7 +1,6 @@
 //! The end: the rightful master takes over and releases the copies that nobody needs.
 
 use super::ground::Ground;
-use super::install::master;
 use super::machine::Migration;
 use super::task::Led;
 use crate::fabric::{At, Message};
@@ -27,7 +26,7 @@ impl Migration {
             ground.with(partition, &mut |_, streams| {
                 streams.hand_over(now_ms, partition, rightful, effects);
             });
-            effects.push(master(partition, rightful));
+            effects.push(Effect::Master { view: self.view, partition, master: rightful });
         }
     }
 
@@ -63,7 +62,7 @@ impl Migration {
             is_settled: false,
         };
         self.led.insert(partition, led);
-        effects.push(master(partition, self.me));
+        effects.push(Effect::Master { view: self.view, partition, master: self.me });
         self.release(now_ms, partition, effects);
     }
 

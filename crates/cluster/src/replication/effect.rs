@@ -48,8 +48,10 @@ pub enum Effect {
     },
     /// Remove all records of the partition; it belongs to others. Comes with a `Hold` of nothing.
     Drop(PartitionId),
-    /// Requests for the partition go to that node now.
+    /// Requests for the partition go to that node now, as long as this view holds.
     Master {
+        /// Key of the view.
+        view: u64,
         /// The partition.
         partition: PartitionId,
         /// Who serves it, maybe this node.

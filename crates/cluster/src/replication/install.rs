@@ -164,7 +164,9 @@ impl Replication {
             .iter()
             .map(|&peer| Branch { peer, counted: true, watched: false, outlet: Outlet::default() })
             .collect();
-        for &(peer, seq) in tails.iter().filter(|(_, seq)| *seq > 0) {
+        // Also to those that have nothing to wait for: it tells them who masters the partition now.
+        for &peer in listeners.iter().filter(|peer| **peer != before) {
+            let seq = tails.iter().find(|(tail, _)| *tail == peer).map_or(0, |(_, seq)| *seq);
             self.tell(now_ms, partition, peer, Item::After { node: before, seq }, effects);
         }
     }

@@ -52,6 +52,7 @@ impl Replication {
 
     /// Applies what waits and whose turn has come, until nothing moves any more.
     fn drain(&mut self, partition: PartitionId, records: &mut dyn Records, effects: &mut Effects) {
+        let view = self.view;
         let Some(post) = self.posts.get_mut(&partition) else { return };
         let mut index = 0;
         while let Some(item) = post.inlets.get(index).map(|inlet| inlet.peek()) {
@@ -73,6 +74,9 @@ impl Replication {
             let item = inlet.advance().filter(|_| !post.has_left);
             if matches!(item, Some(Item::Full(_) | Item::Filling(_))) {
                 post.keeps = None;
+            }
+            if matches!(item, Some(Item::After { .. })) {
+                effects.push(Effect::Master { view, partition, master: from });
             }
             if let Some(item) = item
                 && matches!(item, Item::Full(_) | Item::Filling(_) | Item::Lead(_))

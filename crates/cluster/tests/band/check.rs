@@ -99,6 +99,7 @@ impl Band {
                 let version = host.migration.version(partition);
                 if owners.contains(id) {
                     assert_eq!(held, rightful, "copies of {partition:?} at {id}");
+                    assert_eq!(host.masters[&partition], owners[0], "{id} knows who masters {partition:?}");
                     assert!(version.unwrap().full, "{partition:?} at {id} is full");
                     assert_eq!(version.unwrap().key, host.view, "{partition:?} at {id} is of this view");
                 } else {

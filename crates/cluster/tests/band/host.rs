@@ -154,13 +154,16 @@ pub struct Host {
     pub skew_ms: u64,
     pub ground: Floor,
     pub migration: Migration,
+    /// Who serves each partition in this node's eyes.
+    pub masters: BTreeMap<PartitionId, NodeId>,
 }
 
 impl Host {
     pub fn new(id: NodeId, conditions: &Conditions) -> Host {
         let streams = Replication::new(id, NAMESPACE, conditions.replication);
         let migration = Migration::new(id, NAMESPACE, conditions.migration, BTreeMap::new());
-        Host { id, view: 0, skew_ms: 0, ground: Floor { store: Store::default(), streams }, migration }
+        let ground = Floor { store: Store::default(), streams };
+        Host { id, view: 0, skew_ms: 0, ground, migration, masters: BTreeMap::new() }
     }
 
     /// What must be true of a node at any time.

@@ -173,7 +173,13 @@ impl Band {
                     let host = self.hosts.get_mut(&id).unwrap();
                     host.ground.store.drop_partition(partition);
                 }
-                Effect::Hold { .. } | Effect::Master { .. } => {}
+                Effect::Master { view, partition, master } => {
+                    let host = self.hosts.get_mut(&id).unwrap();
+                    if view == host.view {
+                        host.masters.insert(partition, master);
+                    }
+                }
+                Effect::Hold { .. } => {}
             }
         }
     }
@@ -334,6 +340,7 @@ impl Band {
                 return;
             }
             host.view = view;
+            host.masters = duties.iter().map(|duty| (duty.partition, duty.master)).collect();
             let Host { migration, ground, .. } = host;
             migration.on_view(now_ms, view, duties, ground, effects);
         });

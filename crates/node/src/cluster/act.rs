@@ -7,6 +7,7 @@ use super::shard::stripe_of_write;
 use crate::namespace::Namespace;
 use crate::node::Node;
 use crate::now::Now;
+use shipload_cluster::NodeId;
 use shipload_cluster::replication::{Effect, Effects, WriteId};
 use shipload_cluster::version::Version;
 use shipload_value::PartitionId;
@@ -39,9 +40,10 @@ impl Node {
                     }
                 }
                 Effect::Drop(partition) => namespace.drop_unless_wanted(partition),
-                Effect::Master { partition, master } => {
-                    namespace.holdings.set_master(partition, master);
-                    self.cluster.map_moved();
+                Effect::Master { view, partition, master } => {
+                    if namespace.note_master(view, partition, master) {
+                        self.cluster.map_moved();
+                    }
                 }
                 // Taken out where entries are applied, under the stripe's lock.
                 Effect::Arrived { .. } => {}
@@ -72,6 +74,17 @@ impl Namespace {
         counts
     }
 
+    /// Notes who masters a partition, if the view is still the one in which that was agreed: in a view, a partition goes from
+    /// its acting master to the rightful one, and nowhere else.
+    fn note_master(&self, view: u64, partition: PartitionId, master: NodeId) -> bool {
+        let migration = self.migration.lock();
+        let counts = migration.as_ref().is_some_and(|migration| migration.view() == view);
+        if counts {
+            self.holdings.set_master(partition, master);
+        }
+        counts
+    }
+
     /// Drops a copy, unless it is to be here again: then it is compared and completed like any other.
     fn drop_unless_wanted(&self, partition: PartitionId) {
         let migration = self.migration.lock();
@@ -88,15 +101,14 @@ mod tests {
     use crate::config::Config;
     use crate::node::{Identity, Node};
     use crate::now::Now;
-    use shipload_cluster::{Attributes, Inventory};
+    use shipload_cluster::{Attributes, Inventory, NodeId};
     use shipload_value::Digest;
     use shipload_wire::request::{self, Key};
     use shipload_wire::{Op, bits::op, message::Header};
     use std::collections::BTreeMap;
 
-    /// A release of an earlier view, of which a thread knew and was stopped, does not empty the copy that is there again.
-    #[test]
-    fn a_late_drop_leaves_a_copy_that_is_wanted_again() {
+    /// A node that has founded a cluster, and the time.
+    fn founded() -> (Node, Now) {
         let mut config = Config::new();
         config.add_namespace("test").unwrap();
         let node = Node::new(config, Identity { node_id: 7, cluster_key: 1 }).unwrap();
@@ -116,6 +128,14 @@ mod tests {
         for step in 0..100 {
             node.cluster_tick(later(step * 20), &mut out);
         }
+        (node, later(3000))
+    }
+
+    /// A release of an earlier view, of which a thread knew and was stopped, does not empty the copy that is there again.
+    #[test]
+    fn a_late_drop_leaves_a_copy_that_is_wanted_again() {
+        let (node, now) = founded();
+        let mut out = Outgoing::default();
         let namespace = &node.namespaces()[0];
         let digest = Digest::of(b"s", 1, &1u64.to_be_bytes());
         let partition = digest.partition();
@@ -124,12 +144,27 @@ mod tests {
         let ops = [Op { code: op::WRITE, kind: 1, name: b"n", value: &1u64.to_be_bytes() }];
         request::put(&mut frame, &Header::default(), &Key::new("test", "s", &digest.0), &ops);
         let requester = Requester::Client { thread: 0, slot: 0, serial: 1 };
-        node.execute_for(&mut node.worker(), requester, &frame, later(3000), &mut Vec::new());
+        node.execute_for(&mut node.worker(), requester, &frame, now, &mut Vec::new());
         assert_eq!(namespace.partition_objects(partition), 1);
         let held = node.held_version(namespace, partition);
         let late = vec![Effect::Hold { partition, version: None }, Effect::Drop(partition)];
-        node.act(namespace, late, later(3000), &mut out);
+        node.act(namespace, late, now, &mut out);
         assert_eq!(namespace.partition_objects(partition), 1, "the copy is empty");
         assert_eq!(namespace.holdings.inventory().get(partition), held.as_ref(), "and forgotten");
+    }
+
+    /// A hand-over of an earlier view, of which a thread knew and was stopped, says nothing of who masters what in this one.
+    #[test]
+    fn a_late_hand_over_changes_no_master() {
+        let (node, now) = founded();
+        let mut out = Outgoing::default();
+        let namespace = &node.namespaces()[0];
+        let partition = shipload_value::PartitionId::new(7).unwrap();
+        let view = node.cluster.status().key;
+        let master = |view, master| vec![Effect::Master { view, partition, master }];
+        node.act(namespace, master(view ^ 1, NodeId(9)), now, &mut out);
+        assert_eq!(node.known_master(namespace, partition), Some(node.id()), "by an earlier view");
+        node.act(namespace, master(view, NodeId(9)), now, &mut out);
+        assert_eq!(node.known_master(namespace, partition), Some(NodeId(9)), "by this one");
     }
 }

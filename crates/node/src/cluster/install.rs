@@ -26,17 +26,20 @@ impl Node {
             }
             let Some(map) = map::assign(committed, &namespace.name) else { continue };
             let duties = map::duties(committed, &namespace.name, &map);
+            let mut effects = Effects::new();
+            // Under the lock of migration: a hand-over of the view before must not be noted between the two.
+            let mut migration = namespace.migration.lock();
             // In this order: a copy that was full in the view before is not, from the first moment on, whatever is known of
             // it in this one.
             namespace.holdings.install(map);
             namespace.holdings.note_gathers(self.id(), &duties);
-            let mut effects = Effects::new();
-            if let Some(migration) = namespace.migration.lock().as_mut() {
+            if let Some(migration) = migration.as_mut() {
                 let settings = self.migration_settings(namespace);
                 migration.set_settings(migration::Settings { keeps_released: leaving, ..settings });
                 let mut ground = NamespaceGround { namespace };
                 migration.on_view(now.mono_ms(), key, duties, &mut ground, &mut effects);
             }
+            drop(migration);
             // Entries of this view that were here before it.
             for stripe in namespace.holdings.active() {
                 let any =

@@ -153,7 +153,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::Duration;
 
-    const DEADLINE: Duration = Duration::from_secs(20);
+    const DEADLINE: Duration = Duration::from_secs(120);
 
     struct Host {
         seeds: Mutex<(u64, Vec<SeedAddress>)>,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What only a failure waits for.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A configuration with the namespace `test`, two threads and ports of the system's choice.
 pub(crate) fn config() -> Config {
@@ -35,11 +35,21 @@ pub(crate) fn server_with(config: Config, tuning: Tuning) -> Running {
 }
 
 /// Waits until `condition` holds.
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    eventually_or(what, condition, || "");
+}
+
+/// Waits until `condition` holds; what is `instead` is told when it does not.
+pub(crate) fn eventually_or<T: std::fmt::Debug>(
+    what: &str,
+    mut condition: impl FnMut() -> bool,
+    instead: impl Fn() -> T,
+) {
     let end = Instant::now() + DEADLINE;
     while !condition() {
-        assert!(Instant::now() < end, "in vain waited for: {what}");
-        std::thread::sleep(Duration::from_millis(2));
+        assert!(Instant::now() < end, "in vain waited for: {what}; instead: {:?}", instead());
+        // Who asks too often keeps a busy machine from doing what is waited for.
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

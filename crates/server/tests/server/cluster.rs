@@ -1,6 +1,6 @@
 //! Several servers that find each other by a seed, and serve as one.
 
-use crate::client::{Client, config, digest, eventually, get, put, scan, server_with};
+use crate::client::{Client, config, digest, eventually_or, get, put, scan, server_with};
 use shipload_node::config::NetworkKey;
 use shipload_server::{Running, Tuning};
 use shipload_wire::{ResultCode, response};
@@ -14,20 +14,19 @@ fn joined_to(first: &Running) -> Running {
     server_with(config, Tuning::default())
 }
 
-fn statistic(server: &Running, name: &str) -> String {
+fn statistics<const COUNT: usize>(server: &Running, names: [&str; COUNT]) -> [String; COUNT] {
     let answer = Client::to(server).info("statistics");
-    let found = answer.split(';').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    found.unwrap_or_default().to_owned()
+    let find = |name| answer.split(';').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    names.map(|name| find(name).unwrap_or_default().to_owned())
 }
 
 fn eventually_of_size(servers: &[&Running], size: usize) {
-    eventually("all to see each other and settle", || {
-        servers.iter().all(|server| {
-            statistic(server, "cluster_size") == size.to_string()
-                && statistic(server, "cluster_integrity") == "true"
-                && statistic(server, "migrate_partitions_remaining") == "0"
-        })
-    });
+    let wanted = [size.to_string(), "true".to_owned(), "0".to_owned()];
+    let seen = || {
+        let names = ["cluster_size", "cluster_integrity", "migrate_partitions_remaining"];
+        servers.iter().map(|server| statistics(server, names)).collect::<Vec<_>>()
+    };
+    eventually_or("all to see each other and settle", || seen().iter().all(|one| *one == wanted), seen);
 }
 
 /// Three servers that are one cluster.

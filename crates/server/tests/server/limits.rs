@@ -25,7 +25,7 @@ fn connections_above_the_limit_are_turned_away() {
 #[test]
 fn idle_connections_are_reaped_and_busy_ones_stay() {
     let config = config();
-    config.service.put(ServiceKey::ProtoFdIdleMs, "300").expect("a number");
+    config.service.put(ServiceKey::ProtoFdIdleMs, "3000").expect("a number");
     let server = server_with(config, Tuning::default());
     let facts = &server.node().facts;
     let mut idle: Vec<Client> = (0..10).map(|_| Client::to(&server)).collect();
@@ -51,18 +51,17 @@ fn idle_reaping_can_be_turned_on_later() {
 fn a_throttled_query_is_not_idle_and_does_not_hold_up_others() {
     let config = config();
     config.service.put(ServiceKey::ServiceThreads, "1").expect("a number");
-    config.service.put(ServiceKey::ProtoFdIdleMs, "200").expect("a number");
+    config.service.put(ServiceKey::ProtoFdIdleMs, "1000").expect("a number");
     let server = server_with(config, Tuning::default());
     fill(&server, 60, 10);
     let mut slow = Client::to(&server);
-    slow.send(&scan(40));
-    let mut busy = Client::to(&server);
+    slow.send(&scan(20));
     let began = std::time::Instant::now();
     let mut records = 0;
     slow.socket.set_nonblocking(true).expect("nonblocking");
     let mut stream = Vec::new();
     while records < 60 {
-        assert!(busy.is_served(), "others are served meanwhile");
+        assert!(Client::to(&server).is_served(), "others are served meanwhile");
         assert!(began.elapsed() < crate::client::DEADLINE);
         let mut chunk = [0; 4096];
         match std::io::Read::read(&mut slow.socket, &mut chunk) {
@@ -72,7 +71,7 @@ fn a_throttled_query_is_not_idle_and_does_not_hold_up_others() {
         }
         records = count_records(&stream);
     }
-    assert!(began.elapsed().as_millis() >= 300, "it was throttled: {:?}", began.elapsed());
+    assert!(began.elapsed().as_millis() > 1000, "it was throttled: {:?}", began.elapsed());
 }
 
 /// Records in the complete frames of a scan's answer.

