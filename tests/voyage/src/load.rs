@@ -13,6 +13,8 @@ use crate::http;
 
 /// The name under which the page is visited.
 pub(crate) const HOST: &str = "prod.awesome-counter.com";
+/// How the page tells that the client library gave up waiting.
+const TIMED_OUT: &str = "Hummm - err: Error -11,";
 /// Between two visits of one visitor.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -23,6 +25,9 @@ pub(crate) struct Told {
     pub(crate) counted: u64,
     /// Visits that failed; whether they count is not known.
     pub(crate) failed: u64,
+    /// Failures of which the page itself said that its database had not answered within the client's second: the machine stood
+    /// still, the balancer led the visitor to where it should.
+    pub(crate) slow: u64,
     /// The most failures in a row that one visitor saw.
     pub(crate) failed_in_a_row: u64,
     /// The longest time without any success for one visitor.
@@ -32,9 +37,15 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Failures that are the balancer's, or the page's.
+    pub(crate) fn misled(&self) -> u64 {
+        self.failed - self.slow
+    }
+
     fn add(&mut self, other: Told) {
         self.counted += other.counted;
         self.failed += other.failed;
+        self.slow += other.slow;
         self.failed_in_a_row = self.failed_in_a_row.max(other.failed_in_a_row);
         self.gap = self.gap.max(other.gap);
         self.errors.extend(other.errors);
@@ -89,6 +100,7 @@ fn visit(address: SocketAddr, stop: &AtomicBool) -> Result<Told> {
             }
             Some(text) => {
                 told.failed += 1;
+                told.slow += u64::from(text.contains(TIMED_OUT));
                 row += 1;
                 told.failed_in_a_row = told.failed_in_a_row.max(row);
                 if told.errors.len() < 3 {

@@ -64,7 +64,7 @@ fn pages(engines: &Engines, balancer: SocketAddr, table: &mut Table) -> Result<(
             told.failed,
             told.errors
         );
-        if told.failed > 0 {
+        if told.misled() > 0 {
             bail!("{found}");
         }
         Ok(((), found))

@@ -113,7 +113,7 @@ fn moves(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<()>
             told.errors,
             after - before
         );
-        if after != before || told.failed > 0 {
+        if after != before || told.misled() > 0 {
             bail!("{found}");
         }
         Ok(((), found))
@@ -152,7 +152,7 @@ fn changes(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<(
             told.errors,
             loads(docker)? - before
         );
-        if old == new || told.failed > 0 || loads(docker)? != before {
+        if old == new || told.misled() > 0 || loads(docker)? != before {
             bail!("{found}");
         }
         Ok(((), found))
@@ -184,7 +184,7 @@ fn changes(docker: &Docker, balancer: SocketAddr, table: &mut Table) -> Result<(
             told.failed,
             told.errors
         );
-        if (more, less) != (1, 1) || told.failed > 0 {
+        if (more, less) != (1, 1) || told.misled() > 0 {
             bail!("{found}");
         }
         Ok(((), found))
@@ -223,7 +223,7 @@ fn certified(engine: &Engine, balancer: SocketAddr, table: &mut Table) -> Result
             "absent: told, {host} reload for the host; shown after {took:?} ms by {reloads} reloads; {} visits, {} failed {:?}",
             told.counted, told.failed, told.errors
         );
-        if (host, reloads) != (1, 2) || told.failed > 0 {
+        if (host, reloads) != (1, 2) || told.misled() > 0 {
             bail!("{found}");
         }
         Ok(((), found))
