@@ -652,13 +652,21 @@ def the_record_client_meets_sql():
     # Six writers of one record, each with what its door has for that: none undoes what another did.
     key, failed = ("test", "pairs", 1), []
 
+    def update(where, node):
+        # A statement that meets too many others gives up, and says so; nothing is written then.
+        for _ in range(100):
+            answer = sql(f"update pairs set n = n + 1 where {where}", node=node)[1]
+            if "too many at the same time" not in str(answer.get("error")):
+                break
+        assert answer.get("rowcount") == 1, answer
+
     def by_key(node):
         for _ in range(100):
-            same(sql("update pairs set n = n + 1 where id = 1", node=node)[1]["rowcount"], 1)
+            update("id = 1", node)
 
     def by_query(node):
         for _ in range(20):
-            same(sql("update pairs set n = n + 1 where v = 'v1'", node=node)[1]["rowcount"], 1)
+            update("v = 'v1'", node)
 
     def increments():
         for _ in range(400):
