@@ -253,7 +253,13 @@ impl Model {
                 of_ranks(clip(start, *count, i64::try_from(size).unwrap()))
             }
         };
-        chosen.sort_unstable();
+        // As recorded: what a list of values finds in an ordered list comes in the order of that list.
+        match pick {
+            Pick::ValueList(values) if self.ordered => {
+                chosen.sort_by_key(|index| values.iter().position(|value| value.equals(&self.values[*index])));
+            }
+            _ => chosen.sort_unstable(),
+        }
         if inverted {
             chosen = (0..size).filter(|index| !chosen.contains(index)).collect();
         }
