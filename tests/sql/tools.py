@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -439,6 +441,40 @@ def psycopg_cursors():
 
 
 @check
+def a_statement_without_rows_is_described_so():
+    """What drivers for Java look at before they count the rows of a batch."""
+
+    def message(kind, body):
+        return kind + struct.pack("!i", len(body) + 4) + body
+
+    sql("create table counted (id int primary key, v text)")
+    host, port = NODES[0]["pg"].rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        stream = connection.makefile("rb")
+
+        def answers():
+            """Kinds of messages up to the end of the round."""
+            kinds = b""
+            while kinds[-1:] != b"Z":
+                kind = stream.read(1)
+                body = stream.read(struct.unpack("!i", stream.read(4))[0] - 4)
+                assert kind != b"E", body
+                kinds += kind
+            return kinds
+
+        connection.sendall(message(b"", struct.pack("!i", 196608) + b"user\0crate\0database\0doc\0\0"))
+        answers()
+        for text, wanted in (
+            (b"insert into counted (id, v) values ($1, $2)", b"1tnZ"),
+            (b"select v from counted where id = $1", b"1tTZ"),
+            (b"delete from counted", b"1tnZ"),
+        ):
+            parse = message(b"P", b"s\0" + text + b"\0\0\0") + message(b"D", b"Ss\0")
+            connection.sendall(parse + message(b"C", b"Ss\0") + message(b"S", b""))
+            same(answers(), wanted[:-1] + b"3Z")
+
+
+@check
 def psycopg_copies():
     with connected() as connection:
         connection.execute("create table q2 (id int primary key, v text)")
@@ -847,15 +883,17 @@ def copies_parquet():
     made[7][1:] = [None] * 6
     sql("insert into packed (id, d, t, b, at, o, l) values (?, ?, ?, ?, ?, ?, ?)", bulk=made)
     same(sql(f"copy packed to directory '{folder}' with (format = 'parquet')")[1]["rowcount"], 3000)
-    (name,) = [name for name in os.listdir(folder) if name.endswith(".parquet")]
-    with open(f"{folder}/{name}", "rb") as packed:
-        content = packed.read()
-    same((content[:4], content[-4:]), (b"PAR1", b"PAR1"))
+    names = [name for name in os.listdir(folder) if name.endswith(".parquet")]
+    same(len(names), 3)
+    for name in names:
+        with open(f"{folder}/{name}", "rb") as packed:
+            content = packed.read()
+        same((content[:4], content[-4:]), (b"PAR1", b"PAR1"))
     rows(f"create table unpacked ({columns})")
     same(sql(f"copy unpacked from '{folder}/*.parquet' with (shared = true)", node=1)[1]["rowcount"], 3000)
     same(rows("select * from unpacked order by id", node=2), made)
     rows("create table some (id int primary key, t text)")
-    same(sql(f"copy some (id, t) from '{folder}/{name}' with (shared = true)")[1]["rowcount"], 3000)
+    same(sql(f"copy some (id, t) from '{folder}/*.parquet' with (shared = true)")[1]["rowcount"], 3000)
     same(rows("select t from some where id = 2999"), [["t2999"]])
     with open(f"{folder}/cut.parquet", "wb") as out:
         out.write(content[: len(content) // 2])
@@ -864,6 +902,74 @@ def copies_parquet():
     has(json.dumps(got[0][4]), "Parquet")
     for name in os.listdir(folder):
         os.remove(f"{folder}/{name}")
+
+
+@check
+def copies_go_out_from_all_nodes():
+    folder = os.path.abspath("copied_out")
+    ids = sorted(row[0] for row in rows("select id from sys.nodes"))
+    rows("create table outgoing (id int primary key, v text)")
+    sql("insert into outgoing (id, v) values (?, ?)", bulk=[[number, f"v'{number}"] for number in range(5000)])
+
+    def out(words, options="", args=None):
+        """The rows of each file."""
+        shutil.rmtree(folder, ignore_errors=True)
+        status, answer = sql(f"copy outgoing {words} to directory '{folder}' {options}", args=args)
+        assert status == 200, answer
+        files = {name: [json.loads(line) for line in open(f"{folder}/{name}")] for name in os.listdir(folder)}
+        same(answer["rowcount"], sum(len(file) for file in files.values()))
+        return files
+
+    files = out("")
+    same(sorted(files), [f"outgoing_{id}.json" for id in ids])
+    same(sorted(row["id"] for file in files.values() for row in file), list(range(5000)))
+    assert min(len(file) for file in files.values()) > 1000, [len(file) for file in files.values()]
+    files = out("(id) where v > 'v''4' and id < 4800")
+    wanted = [row[0] for row in rows("select id from outgoing where v > 'v''4' and id < 4800 order by id")]
+    same(sorted(row["id"] for file in files.values() for row in file), wanted)
+    same({tuple(row) for file in files.values() for row in file}, {("id",)})
+    # Arguments are not sent around.
+    files = out("where id < ?", args=[100])
+    same([len(file) for file in files.values()], [100])
+    (file,) = out("", f"with (node_filters = {{id = '{ids[2]}'}})").items()
+    same((file[0], len(file[1])), (f"outgoing_{ids[2]}.json", 5000))
+    parts = [out("", f"with (partitions = '{part}')") for part in ("0-999", "1000-3999", "4000, 4001-4095")]
+    counts = [sum(len(file) for file in files.values()) for files in parts]
+    same((sum(counts), min(counts) > 0), (5000, True))
+    same(len(out("where id = 77", "with (partitions = '0-4095')")), 3)
+    for partitions in ("4096", "x", "5-4", ""):
+        same(sql(f"copy outgoing to directory '{folder}' with (partitions = '{partitions}')")[0], 400)
+    shutil.rmtree(folder)
+
+
+@check
+def rows_go_out_as_they_come():
+    # More than an answer may have, and than a query may hold.
+    wide = "select n, repeat('x', 9999) as v from generate_series(1, 30000) as s (n)"
+    with subprocess.Popen(["psql", "-X", dsn(), "-c", f"copy ({wide}) to stdout"], stdout=subprocess.PIPE) as out:
+        count = sum(len(line) > 9999 for line in out.stdout)
+    same((count, out.returncode), (30000, 0))
+    same(psql("copy (select 1 as a, 2 as b where false) to stdout with csv header"), "a,b\n")
+    # Behind another answer they wait for their turn.
+    has(psql("select 1 as one; copy (select 7 as a, 'x' as b) to stdout; select 2 as two"), "one", "7\tx\n", "two")
+    has(psql("copy (select 1 / 0 from outgoing) to stdout", fails=True), "ERROR")
+    import psycopg
+
+    with psycopg.connect(dsn(), autocommit=True) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("set statement_timeout = 300")
+            try:
+                with cursor.copy(f"copy ({wide.replace('30000', '3000000')}) to stdout") as copy:
+                    for _ in copy:
+                        pass
+                assert False, "it was not ended"
+            except psycopg.Error as error:
+                has(str(error), "statement_timeout")
+    # Who goes away ends the statement.
+    with subprocess.Popen(["psql", "-X", dsn(), "-c", f"copy ({wide.replace('30000', '3000000')}) to stdout"], stdout=subprocess.PIPE) as out:
+        out.stdout.readline()
+        out.kill()
+    until(lambda: rows("select count(*) from sys.jobs where stmt like '%3000000%' and stmt not like '%sys.jobs%'") == [[0]])
 
 
 # Other machines.
@@ -1094,8 +1200,17 @@ def copies_are_shared_out():
     got = rows(f"copy dealt from '{folder}/*.json' with (shared = true, num_readers = 2) return summary")
     same(len({row[0]["id"] for row in got}), 2)
     same(rows("select count(*) from dealt"), [[600]])
-    for options in ("node_filters = {id = 'nobody'}", "node_filters = {zone = 'x'}", "wait_for_completion = false"):
+    for options in ("node_filters = {id = 'nobody'}", "node_filters = {zone = 'x'}", "partitions = '0-9'"):
         same(sql(f"copy dealt from '{folder}/0.json' with ({options})")[0], 400)
+    later = f"copy dealt from '{folder}/*.json' with (shared = true, overwrite_duplicates = true, wait_for_completion = false)"
+    sql("delete from dealt")
+    same(sql(later)[1]["rowcount"], 0)
+    until(lambda: rows("select count(*) from dealt") == [[600]])
+    text = later.replace("'", "''")
+    ended = f"select error from sys.jobs_log where stmt = '{text}'"
+    until(lambda: len(rows(ended)) == 2)
+    same(rows(ended), [[None], [None]])
+    same(sql(later + " return summary")[0], 400)
     status, answer = sql(f"copy dealt from '{folder}/*.json' with (shared = true, fail_fast = true)")
     assert status >= 400, answer
     sql("drop table dealt")

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let engine = Some(shipload_sql::engine::start(64 << 20)?);
         #[cfg(not(feature = "engine"))]
         let engine = None;
-        let sql = Arc::new(Sql::new(records, identity, engine));
+        let sql = Sql::new(records, identity, engine);
         #[cfg(feature = "engine")]
         if let Some(pg) = args.get(2) {
             let listener = TcpListener::bind(pg).await?;

@@ -22,6 +22,8 @@ pub struct Query<'a> {
     pub args: &'a [Value],
     /// The statement that it belongs to.
     pub job: &'a Job,
+    /// The partitions whose records it reads, in order; all of them without.
+    pub among: Option<&'a [u16]>,
 }
 
 /// Takes rows as they come.

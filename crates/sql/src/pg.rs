@@ -4,6 +4,7 @@
 
 mod arguments;
 mod copy;
+mod copy_out;
 mod encode;
 mod handlers;
 mod startup;

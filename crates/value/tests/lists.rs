@@ -256,7 +256,8 @@ impl Model {
         // As recorded: what a list of values finds in an ordered list comes in the order of that list.
         match pick {
             Pick::ValueList(values) if self.ordered => {
-                chosen.sort_by_key(|index| values.iter().position(|value| value.equals(&self.values[*index])));
+                chosen
+                    .sort_by_key(|index| values.iter().position(|value| value.equals(&self.values[*index])));
             }
             _ => chosen.sort_unstable(),
         }

@@ -74,7 +74,7 @@ impl Sql {
         };
         let nodes = Nodes::new(Arc::clone(shared), Arc::clone(crew));
         let engine = engine::start(column_bytes(shared)).map_err(io::Error::other)?;
-        let sql = Arc::new(shipload_sql::Sql::new(Records::new(Arc::new(nodes)), identity, Some(engine)));
+        let sql = shipload_sql::Sql::new(Records::new(Arc::new(nodes)), identity, Some(engine));
         let _ = shared.node.facts.statements.set(Box::new(Told(Arc::downgrade(&sql))));
         let _inside = runtime.enter();
         for listener in listeners {

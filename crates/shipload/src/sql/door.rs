@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             files: args.sql_files.clone(),
             hosts: Hosts::parse(&args.sql_hosts),
         };
-        let sql = Arc::new(Sql::new(records, identity, Some(engine::start(args.column_mib << 20)?)));
+        let sql = Sql::new(records, identity, Some(engine::start(args.column_mib << 20)?));
         let listener =
             TcpListener::bind(args.pg).await.with_context(|| format!("{} can't be opened", args.pg))?;
         tokio::spawn(pg::serve(Arc::clone(&sql), listener));

@@ -46,6 +46,8 @@ pub(super) struct SetTable {
     streams: u16,
     /// About how many records it has, where that is known.
     rows: Option<usize>,
+    /// The only partitions that are read, where not all are.
+    among: Option<Vec<u16>>,
 }
 
 /// Where records are, and columns of some of them.
@@ -72,7 +74,22 @@ impl SetTable {
             indexes,
             streams: streams.max(1),
             rows,
+            among: None,
         }
+    }
+
+    /// The same, of which only these partitions are read.
+    pub(super) fn among(self, among: Option<&[u16]>) -> SetTable {
+        SetTable { among: among.map(<[u16]>::to_vec), ..self }
+    }
+
+    /// The partitions of one of the streams.
+    fn share(&self, stream: u16) -> Vec<u16> {
+        let mut share = share(stream, self.streams);
+        if let Some(among) = &self.among {
+            share.retain(|partition| among.binary_search(partition).is_ok());
+        }
+        share
     }
 }
 
@@ -120,13 +137,17 @@ impl TableProvider for SetTable {
         let schema = Arc::new(self.schema.project(chosen)?);
         let packed = filters.iter().filter_map(|filter| filters::pack(&self.table, filter));
         let filter = packed.fold(Vec::new(), push::both);
-        let keys = filters.iter().find_map(|filter| filters::keys(&self.table, filter));
+        // Records that are named by keys may be of any partition.
+        let all_partitions = self.among.is_none();
+        let named = |filter| filters::keys(&self.table, filter).filter(|_| all_partitions);
+        let keys = filters.iter().find_map(named);
         let along = filters.iter().find_map(|filter| filters::along(&self.table, &self.indexes, filter));
         let along = along.unwrap_or_default();
-        let whole = keys.is_none() && limit.is_none() && along.is_empty();
+        let whole = all_partitions && keys.is_none() && limit.is_none() && along.is_empty();
         let source = Arc::new(Source::new(&self.table, parts, &schema, self.from.clone()));
         // What is kept is filtered above.
-        let keeps = keys.is_none() && (limit.is_none() || !filters.is_empty()) && along.is_empty();
+        let unlimited = limit.is_none() || !filters.is_empty();
+        let keeps = all_partitions && keys.is_none() && unlimited && along.is_empty();
         let fits = || self.rows.is_some_and(|rows| self.from.kept.fits(rows.saturating_mul(width(&schema))));
         let wanted = || self.from.kept.is_wanted(&self.table.place());
         let kept = keeps && source.layout.is_some() && wanted() && fits();
@@ -140,7 +161,7 @@ impl TableProvider for SetTable {
         };
         let leaves: Vec<Arc<dyn PartitionStream>> = match keys {
             Some(keys) => vec![leaf(Vec::new(), Some(keys))],
-            None => (0..self.streams).map(|stream| leaf(share(stream, self.streams), None)).collect(),
+            None => (0..self.streams).map(|stream| leaf(self.share(stream), None)).collect(),
         };
         let exec = StreamingTableExec::try_new(Arc::clone(&schema), leaves, None, None, false, limit)?;
         let source = (whole && !kept).then_some(source);

@@ -4,7 +4,7 @@ use super::arrow::{type_of, values};
 use super::groups::MeasureAtNodes;
 use super::kept::Kept;
 use super::rewrite::{Rewritten, rewrite};
-use super::tables::resolve;
+use super::tables::{Means, resolve};
 use super::yielding::JoinsYield;
 use super::{functions, network, parquet, wrong};
 use crate::catalog::SYSTEM_SCHEMAS;
@@ -153,7 +153,8 @@ impl DataFusion {
         let mut ast = query.query.clone();
         let mut rewritten = rewrite(&mut ast, query.session, query.args)?;
         let streams = u16::try_from(self.streams).unwrap_or(1);
-        let tables = resolve(sql, query.session, &mut ast, &mut rewritten, (streams, &self.kept)).await?;
+        let means = Means { streams, kept: &self.kept, among: query.among };
+        let tables = resolve(sql, query.session, &mut ast, &mut rewritten, &means).await?;
         let schema = MemorySchemaProvider::new();
         for (name, table) in tables {
             schema.register_table(name, table).map_err(wrong::from_engine)?;

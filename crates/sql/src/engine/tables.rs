@@ -30,6 +30,16 @@ const VIEWS_MAX: usize = 16;
 /// Tables by the name under which the engine finds them.
 pub(super) type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
 
+/// What tables are read with.
+pub(super) struct Means<'a> {
+    /// Streams of each scan.
+    pub(super) streams: u16,
+    /// Columns that are kept.
+    pub(super) kept: &'a Arc<Kept>,
+    /// The only partitions that are read, where not all are.
+    pub(super) among: Option<&'a [u16]>,
+}
+
 /// Finds every table that a query names. Names in the query are replaced by those under which the tables are found.
 ///
 /// # Errors
@@ -39,7 +49,7 @@ pub(super) async fn resolve(
     session: &Session,
     query: &mut Query,
     rewritten: &mut Rewritten,
-    (streams, kept): (u16, &Arc<Kept>),
+    means: &Means<'_>,
 ) -> Result<Tables> {
     let mut tables = Tables::new();
     let mut hidden: BTreeSet<String> = BTreeSet::new();
@@ -57,12 +67,13 @@ pub(super) async fn resolve(
             let table = sql.catalogs.table(&schema, &name).await?;
             let parts = parts(sql, &table, &rewritten.mentioned, &mut hidden).await?;
             // Only joins want to know, and what may be kept.
-            let asked = several || kept.is_wanted(&table.place());
+            let asked = several || means.kept.is_wanted(&table.place());
             let rows = if asked { sql.catalogs.rows(&table).await } else { None };
             // Without them a query takes longer, and that is all.
             let indexes = sql.catalogs.indexes(&table, false).await.unwrap_or_default();
-            let from = From { records: sql.records.clone(), kept: Arc::clone(kept) };
-            Arc::new(SetTable::new(table, parts, from, indexes, (streams, rows)))
+            let from = From { records: sql.records.clone(), kept: Arc::clone(means.kept) };
+            let table = SetTable::new(table, parts, from, indexes, (means.streams, rows));
+            Arc::new(table.among(means.among))
         };
         tables.insert(engine_name, provider);
     }

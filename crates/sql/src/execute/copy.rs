@@ -8,6 +8,7 @@ mod fields;
 mod files;
 mod format;
 mod from;
+mod partitions;
 mod place;
 mod share;
 mod source;
@@ -21,9 +22,10 @@ use wishes::wishes_of;
 
 use super::insert::Conflict;
 use super::row::Row;
-use super::run::{Call, RowSet, Sql, bounded, timeout_of};
+use super::run::{Call, Sql, bounded, timeout_of};
 use crate::catalog::{Kind as TableKind, Policy, Table};
 use crate::column_type::Type;
+use crate::engine_door::RowSink;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::statement::Copy;
 use crate::session::Session;
@@ -155,21 +157,27 @@ impl Sql {
         inflow.tally.first.clone().map_or(Ok(inflow.tally.written), Err)
     }
 
-    /// The rows that go out on a connection, and their form.
+    /// Gives the rows that go out on a connection to a sink, as they come.
     ///
     /// # Errors
-    /// What is wrong with the statement.
-    pub async fn outflow(&self, session: &Session, copy: &Copy, text: &str) -> Result<(RowSet, Format)> {
+    /// What is wrong with the statement, and what the sink says.
+    pub async fn outflow(
+        &self,
+        session: &Session,
+        copy: &Copy,
+        text: &str,
+        sink: &mut dyn RowSink,
+    ) -> Result<()> {
         let job = self.jobs.begin(&session.user, &session.id, text, "COPY");
         let running = crate::jobs::Running::new(&self.jobs, job);
         let call = Call { session, args: &[], job: &running.job, moment: super::insert::moment_of(session) };
         let work = async {
-            let wishes = wishes_of(&call, copy, true)?;
-            Ok((self.copied(&call, copy).await?, wishes.format))
+            let among = wishes_of(&call, copy, true)?.partitions;
+            self.pour(&call, &*to::outgoing(copy)?, among.as_deref(), sink).await
         };
-        let made = bounded(work, call.job, timeout_of(session)).await;
-        self.jobs.end(&running.job, made.as_ref().err().map(ToString::to_string));
-        made
+        let poured = bounded(work, call.job, timeout_of(session)).await;
+        self.jobs.end(&running.job, poured.as_ref().err().map(ToString::to_string));
+        poured
     }
 
     /// What a `COPY` on a connection says of its form.

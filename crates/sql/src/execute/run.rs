@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use sqlparser::ast::{Query as AstQuery, Statement as Stock};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -73,14 +73,29 @@ pub struct Sql {
     /// Runs what the fast path does not know.
     pub engine: Option<Arc<dyn Engine>>,
     kept: Mutex<HashMap<String, Arc<Parsed>>>,
+    /// Itself, for work that outlives its statement.
+    own: Weak<Sql>,
 }
 
 impl Sql {
     /// Statements over these records. Without an engine only the fast path works.
     #[must_use]
-    pub fn new(records: Records, identity: Identity, engine: Option<Arc<dyn Engine>>) -> Sql {
+    pub fn new(records: Records, identity: Identity, engine: Option<Arc<dyn Engine>>) -> Arc<Sql> {
         let catalogs = Catalogs::new(records.clone());
-        Sql { records, catalogs, jobs: Jobs::default(), identity, engine, kept: Mutex::default() }
+        Arc::new_cyclic(|own| Sql {
+            records,
+            catalogs,
+            jobs: Jobs::default(),
+            identity,
+            engine,
+            kept: Mutex::default(),
+            own: Weak::clone(own),
+        })
+    }
+
+    /// Itself, for work that outlives its statement; none when this node ends.
+    pub(super) fn own(&self) -> Option<Arc<Sql>> {
+        self.own.upgrade()
     }
 
     /// Parses a statement, or finds it parsed.
@@ -237,7 +252,7 @@ impl Sql {
 impl<'a> Call<'a> {
     /// The engine's view of a query in this statement.
     pub(super) fn query(&self, query: &'a AstQuery) -> Query<'a> {
-        Query { query, session: self.session, args: self.args, job: self.job }
+        Query { query, session: self.session, args: self.args, job: self.job, among: None }
     }
 }
 

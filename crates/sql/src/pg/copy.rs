@@ -1,6 +1,5 @@
-//! `COPY` over the connection: rows in and out as lines.
+//! `COPY FROM STDIN`: rows that come in on the connection.
 
-use super::encode;
 use super::handlers::{Handlers, refused};
 use crate::error::{Kind, SqlError};
 use crate::execute::copy::{Format, Inflow, Reader};
@@ -24,13 +23,10 @@ pub(super) struct Copying {
 }
 
 impl Handlers {
-    /// Begins a copy; none when the statement is another one, or is about files.
-    pub(super) async fn copy(&self, parsed: &Parsed) -> Result<Option<Response>, SqlError> {
+    /// Begins to take rows in; none when the statement is another one, or is about files.
+    pub(super) async fn copy_in(&self, parsed: &Parsed) -> Result<Option<Response>, SqlError> {
         match &parsed.statement {
             Statement::CopyFrom(copy) if copy.place.is_none() => self.begin(copy).await.map(Some),
-            Statement::CopyTo(copy) if copy.place.is_none() => {
-                self.send_all(copy, &parsed.text).await.map(Some)
-            }
             _ => Ok(None),
         }
     }
@@ -46,32 +42,6 @@ impl Handlers {
         let reader = inflow.reader();
         *self.copying.lock().await = Some(Copying { inflow, reader, wrong: None });
         Ok(Response::CopyIn(CopyResponse::new(0, width, stream::empty())))
-    }
-
-    async fn send_all(&self, copy: &Copy, text: &str) -> Result<Response, SqlError> {
-        let session = self.session.lock().await;
-        let (set, format) = self.sql.outflow(&session, copy, text).await?;
-        let mut header = String::new();
-        if matches!(format, Format::Csv { header: true, .. }) {
-            format.write(
-                &mut header,
-                &set.columns.iter().map(|(name, _)| Some(name.clone())).collect::<Vec<_>>(),
-            );
-        }
-        let (width, columns) = (set.columns.len(), set.columns);
-        // The header goes with the first row: messages are counted as rows.
-        let mut first = Some(header);
-        let rows = set.rows.into_iter().map(move |row| {
-            let fields: Vec<Option<String>> = row
-                .iter()
-                .zip(&columns)
-                .map(|(value, (_, ty))| (!value.is_null()).then(|| encode::text(value, ty)))
-                .collect();
-            let mut line = first.take().unwrap_or_default();
-            format.write(&mut line, &fields);
-            Ok(CopyData::new(line.into()))
-        });
-        Ok(Response::CopyOut(CopyResponse::new(0, width, stream::iter(rows.collect::<Vec<_>>()))))
     }
 
     /// Takes what has come, and writes it when it is much.

@@ -1,6 +1,7 @@
 //! What happens to each message of a client.
 
 use super::copy::Copying;
+use super::copy_out::outgoing;
 use super::{arguments, encode};
 use crate::column_type::Type;
 use crate::error::SqlError;
@@ -13,16 +14,18 @@ use futures::Sink;
 use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use pgwire::api::copy::CopyHandler;
 use pgwire::api::portal::{Format, Portal};
-use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler, send_describe_response};
 use pgwire::api::results::{
-    DescribePortalResponse, DescribeResponse as _, DescribeStatementResponse, FieldInfo, Response, Tag,
+    DescribePortalResponse, DescribeResponse, DescribeStatementResponse, FieldInfo, Response, Tag,
 };
 use pgwire::api::stmt::{QueryParser, StoredStatement};
-use pgwire::api::store::PortalStore;
-use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, PgWireServerHandlers, Type as PgType};
+use pgwire::api::store::{Entry, PortalStore};
+use pgwire::api::{
+    ClientInfo, ClientPortalStore, ConnectionManager, DEFAULT_NAME, PgWireServerHandlers, Type as PgType,
+};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::extendedquery::Bind;
+use pgwire::messages::extendedquery::{Bind, Describe, TARGET_TYPE_BYTE_STATEMENT};
 use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -43,7 +46,7 @@ impl Handlers {
 
     /// Runs a statement and words its answer.
     async fn run(&self, parsed: &Parsed, args: &[Value], format: &Format) -> Result<Response, SqlError> {
-        if let Some(response) = self.copy(parsed).await? {
+        if let Some(response) = self.copy_in(parsed).await? {
             return Ok(response);
         }
         let mut session = self.session.lock().await;
@@ -99,7 +102,7 @@ pub(super) fn refused(error: &SqlError) -> PgWireError {
 
 #[async_trait]
 impl SimpleQueryHandler for Handlers {
-    async fn do_query<C>(&self, _: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore,
@@ -109,7 +112,11 @@ impl SimpleQueryHandler for Handlers {
         let mut responses = Vec::new();
         for text in tokens::split(query).map_err(|error| refused(&error))? {
             let done = match self.sql.parse(&text) {
-                Ok(parsed) => self.run(&parsed, &[], &Format::UnifiedText).await,
+                Ok(parsed) => match outgoing(&parsed) {
+                    Some(copy) if responses.is_empty() => self.send_all(client, copy, &text).await,
+                    Some(copy) => self.hold_all(copy, &text).await,
+                    None => self.run(&parsed, &[], &Format::UnifiedText).await,
+                },
                 Err(error) => Err(error),
             };
             match done {
@@ -144,6 +151,27 @@ impl QueryParser for Handlers {
 
     fn get_result_schema(&self, _: &Arc<Parsed>, _: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
         Ok(Vec::new())
+    }
+}
+
+/// What a prepared statement will answer. One that has arguments and answers no rows is told so: drivers count changed rows only then.
+struct Described(DescribeStatementResponse);
+
+impl DescribeResponse for Described {
+    fn parameters(&self) -> Option<&[PgType]> {
+        self.0.parameters()
+    }
+
+    fn fields(&self) -> &[FieldInfo] {
+        self.0.fields()
+    }
+
+    fn no_data() -> Described {
+        Described(DescribeStatementResponse::no_data())
+    }
+
+    fn is_no_data(&self) -> bool {
+        self.0.fields.is_empty()
     }
 }
 
@@ -192,7 +220,10 @@ impl ExtendedQueryHandler for Handlers {
     {
         let args = bound(portal)?;
         let parsed = &portal.statement.statement;
-        let response = self.run(parsed, &args, &portal.result_column_format).await;
+        let response = match outgoing(parsed) {
+            Some(copy) => self.send_all(client, copy, &parsed.text).await,
+            None => self.run(parsed, &args, &portal.result_column_format).await,
+        };
         let response = response.map_err(|error| refused(&error))?;
         // A cursor is a portal too: drivers ask for its columns under its name.
         match &parsed.statement {
@@ -201,6 +232,27 @@ impl ExtendedQueryHandler for Handlers {
             _ => {}
         }
         Ok(response)
+    }
+
+    async fn on_describe<C>(&self, client: &mut C, message: Describe) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Parsed>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        let found = match message.target_type {
+            TARGET_TYPE_BYTE_STATEMENT => client.portal_store().get_statement(name),
+            _ => None,
+        };
+        match found {
+            Some(Entry::Value(statement)) => {
+                let described = Described(self.do_describe_statement(client, &statement).await?);
+                send_describe_response(client, &described).await
+            }
+            _ => self._on_describe(client, message).await,
+        }
     }
 
     async fn do_describe_statement<C>(

@@ -34,7 +34,7 @@ struct Known {
 }
 
 /// Partitions with the node that masters them.
-pub(super) type Shares = Vec<(To, Vec<u16>)>;
+pub(crate) type Shares = Vec<(To, Vec<u16>)>;
 
 impl Records {
     /// All nodes, the own one first.
@@ -67,7 +67,7 @@ impl Records {
     }
 
     /// These partitions by their masters. Those without a known master go to the own node, which will refuse them.
-    pub(super) async fn shares(
+    pub(crate) async fn shares(
         &self,
         namespace: &str,
         partitions: &[u16],

@@ -4,14 +4,18 @@ use super::place::Place;
 use super::share::Asked;
 use super::wishes::has_format;
 use super::{Tally, Wishes, summary_columns, wishes_of};
-use crate::error::{Result, SqlError};
+use crate::error::{Kind, Result, SqlError};
 use crate::execute::eval::{Env, no_row};
-use crate::execute::run::{Call, Outcome, RowSet, Sql};
+use crate::execute::insert::moment_of;
+use crate::execute::run::{Call, Outcome, RowSet, Sql, bounded, timeout_of};
 use crate::front::statement::Copy;
+use crate::jobs::Running;
 use crate::records::NodeAddress;
+use crate::session::Session;
 use crate::value::Value;
 use crate::value::cast::text;
 use futures::future::{try_join, try_join_all};
+use std::collections::BTreeMap;
 
 /// What became of one address on one node.
 #[derive(Debug, Clone, Default)]
@@ -106,6 +110,9 @@ impl Sql {
             return Err(SqlError::unsupported("COPY FROM STDIN needs a connection of PostgreSQL's wire"));
         };
         let wishes = wishes_of(call, copy, false)?;
+        if wishes.partitions.is_some() {
+            return Err(super::format::wrong("partitions are chosen in COPY TO only"));
+        }
         let env = Env { args: call.args, moment: &call.moment, lookup: &no_row };
         let addresses = match env.eval(place)? {
             Value::List(all) => all.iter().map(text).collect(),
@@ -113,6 +120,9 @@ impl Sql {
         };
         // The table is looked at before anything is read.
         let keyed = self.inflow(call.session, copy, wishes.clone()).await?.has_key();
+        if !wishes.waits {
+            return self.read_later(call, copy);
+        }
         let nodes = self.readers(&wishes).await?;
         let own_id = self.own_id().await?;
         let alone = nodes.iter().all(|node| node.id == own_id);
@@ -132,12 +142,35 @@ impl Sql {
         outcome(copy, done)
     }
 
-    async fn own_id(&self) -> Result<String> {
+    /// Leaves the reading to a job of its own, which `sys.jobs` and `sys.jobs_log` tell of.
+    fn read_later(&self, call: &Call<'_>, copy: &Copy) -> Result<Outcome> {
+        if copy.summary {
+            return Err(super::format::wrong("without wait_for_completion there is no summary"));
+        }
+        let sql = self.own().ok_or_else(|| SqlError::new(Kind::Unavailable, "the node ends"))?;
+        let session = Session { cursors: BTreeMap::new(), ..call.session.clone() };
+        let (args, text) = (call.args.to_vec(), call.job.statement.clone());
+        let mut copy = copy.clone();
+        copy.options.retain(|(name, _)| !name.eq_ignore_ascii_case("wait_for_completion"));
+        tokio::spawn(async move {
+            let job = sql.jobs.begin(&session.user, &session.id, &text, "COPY");
+            let running = Running::new(&sql.jobs, job);
+            let call =
+                Call { session: &session, args: &args, job: &running.job, moment: moment_of(&session) };
+            // In a box: it may, as far as types tell, come back here.
+            let work = Box::pin(sql.copy_from(&call, &copy));
+            let outcome = bounded(work, &running.job, timeout_of(&session)).await;
+            sql.jobs.end(&running.job, outcome.err().map(|error| error.to_string()));
+        });
+        Ok(Outcome::Count(0))
+    }
+
+    pub(super) async fn own_id(&self) -> Result<String> {
         Ok(self.records.info(&crate::records::To::Own, "node").await?)
     }
 
     /// The nodes that take part, the own one first if it does.
-    async fn readers(&self, wishes: &Wishes) -> Result<Vec<NodeAddress>> {
+    pub(super) async fn readers(&self, wishes: &Wishes) -> Result<Vec<NodeAddress>> {
         let mut nodes = self.records.nodes().await?;
         if self.engine.is_none() {
             // Other nodes are asked by code that is only there with the engine.

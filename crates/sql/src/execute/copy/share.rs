@@ -1,14 +1,15 @@
-//! A node's share of a `COPY FROM`, done by that node: it is asked with a statement of its own.
+//! A node's share of a `COPY`, done by that node: it is asked with a statement of its own.
 
 use super::Wishes;
 use super::from::{Done, Share};
+use super::partitions::ranges;
 use super::place::Place;
 use crate::error::{Kind, Result, SqlError};
 use crate::execute::run::{Call, Sql};
 use crate::front::quoted;
 use crate::front::statement::Copy;
 use crate::network::Unasked;
-use crate::records::To;
+use crate::records::{NodeAddress, To};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -21,7 +22,21 @@ const MISSING_MAX: u32 = 3;
 const NOT_FOUND: u16 = 404;
 const REFUSALS: [u16; 4] = [403, NOT_FOUND, 405, 421];
 
-/// How a node did its share.
+/// What a node answered that was asked to do its share.
+pub(super) enum Heard {
+    /// The answer to the statement.
+    Answer(String),
+    /// It has done nothing of it.
+    NotBegun {
+        why: SqlError,
+        /// It has no SQL, so nothing for `COPY` either.
+        elsewhere: bool,
+    },
+    /// It has begun, and nobody knows how far it came.
+    Lost(SqlError),
+}
+
+/// How a node did its share of a `COPY FROM`.
 pub(super) enum Asked {
     /// It has told what became of each address.
     Done(Vec<Done>),
@@ -44,14 +59,30 @@ impl Sql {
         wishes: &Wishes,
         share: &Share,
     ) -> Result<Asked> {
-        let node = &share.node.id;
-        let Some(door) = self.door_of(&share.node.to).await else {
-            let why = SqlError::new(Kind::TaskFailed, format!("node {node} has no door for statements"));
-            return Ok(Asked::NotBegun { why, elsewhere: true });
-        };
-        let network = self.engine()?.network(&self.identity.hosts)?;
         let (schema, name) = crate::catalog::qualify(&copy.table, &call.session.schema)?;
         let statement = statement(&[schema, name], copy, wishes, share);
+        Ok(match self.ask_node(&share.node, &statement).await? {
+            Heard::NotBegun { why, elsewhere } => Asked::NotBegun { why, elsewhere },
+            Heard::Lost(why) => Asked::Lost(why),
+            Heard::Answer(text) => match read(&share.node.id, share, &text) {
+                Some(done) => {
+                    let rows: i64 = done.iter().filter_map(|done| done.written).sum();
+                    call.job.progress.add_rows(usize::try_from(rows).unwrap_or(0));
+                    Asked::Done(done)
+                }
+                None => Asked::Lost(no_summary(&share.node.id, &text)),
+            },
+        })
+    }
+
+    /// Asks a node to do a statement. An error only when the whole of which it is a share shall end.
+    pub(super) async fn ask_node(&self, node: &NodeAddress, statement: &str) -> Result<Heard> {
+        let NodeAddress { id: node, to } = node;
+        let Some(door) = self.door_of(to).await else {
+            let why = SqlError::new(Kind::TaskFailed, format!("node {node} has no door for statements"));
+            return Ok(Heard::NotBegun { why, elsewhere: true });
+        };
+        let network = self.engine()?.network(&self.identity.hosts)?;
         let body = json!({ "stmt": statement }).to_string();
         let mut asked = network.ask(&door, body);
         let mut missing = 0;
@@ -69,30 +100,23 @@ impl Sql {
             |what: &str, why: String| SqlError::new(Kind::TaskFailed, format!("node {node} {what}: {why}"));
         Ok(match answer {
             Err(Unasked::NotReached(why)) => {
-                Asked::NotBegun { why: failed("can't be asked", why), elsewhere: false }
+                Heard::NotBegun { why: failed("can't be asked", why), elsewhere: false }
             }
             Err(Unasked::Broken(why)) => {
-                Asked::Lost(failed("went away, and a part of this may have been written", why))
+                Heard::Lost(failed("went away, and a part of this may have been written", why))
             }
-            Ok((200, text)) => match read(node, share, &text) {
-                Some(done) => {
-                    let rows: i64 = done.iter().filter_map(|done| done.written).sum();
-                    call.job.progress.add_rows(usize::try_from(rows).unwrap_or(0));
-                    Asked::Done(done)
-                }
-                None => Asked::Lost(failed("answers what is no summary", text.chars().take(200).collect())),
-            },
+            Ok((200, text)) => Heard::Answer(text),
             Ok((status, text)) => match error_of(&text) {
                 None if REFUSALS.contains(&status) => {
                     let why = failed("has no door for statements", format!("status {status}"));
-                    Asked::NotBegun { why, elsewhere: status == NOT_FOUND }
+                    Heard::NotBegun { why, elsewhere: status == NOT_FOUND }
                 }
-                None => Asked::Lost(failed(
+                None => Heard::Lost(failed(
                     "went away, and a part of this may have been written",
                     status.to_string(),
                 )),
                 Some((code, message)) if code == Kind::Unavailable.code() || code == Kind::TooMany.code() => {
-                    Asked::NotBegun { why: failed("can't be asked", message), elsewhere: false }
+                    Heard::NotBegun { why: failed("can't be asked", message), elsewhere: false }
                 }
                 Some((_, message)) => return Err(failed("ended", message)),
             },
@@ -110,25 +134,53 @@ impl Sql {
     }
 }
 
-/// The statement for one node: its addresses, and itself as the only one that reads.
-fn statement(table: &[String], copy: &Copy, wishes: &Wishes, share: &Share) -> String {
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+pub(super) fn no_summary(node: &str, text: &str) -> SqlError {
+    let start: String = text.chars().take(200).collect();
+    SqlError::new(Kind::TaskFailed, format!("node {node} answers what is no summary: {start}"))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The words of a statement that all nodes are told: the table with its columns, and the options with the node as the only one that
+/// takes part.
+fn told(table: &[String], copy: &Copy, wishes: &Wishes, node: &str) -> (String, String) {
     let list = |names: &[String], between: &str| {
         names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(between)
     };
     let columns =
         if copy.columns.is_empty() { String::new() } else { format!(" ({})", list(&copy.columns, ", ")) };
-    let places = share.shared.iter().chain(&share.own).map(Place::address);
-    let addresses: Vec<String> = places.map(|address| literal(&address)).collect();
     let mut options: Vec<String> =
         wishes.told.iter().map(|(name, value)| format!("{name} = {}", literal(value))).collect();
-    options.push(format!("node_filters = {{id = {}}}", literal(&share.node.id)));
-    format!(
-        "COPY {}{columns} FROM [{}] WITH ({}) RETURN SUMMARY",
-        list(table, "."),
-        addresses.join(", "),
-        options.join(", ")
-    )
+    options.push(format!("node_filters = {{id = {}}}", literal(node)));
+    (format!("{}{columns}", list(table, ".")), options.join(", "))
+}
+
+/// The statement for one node: its addresses, and itself as the only one that reads.
+fn statement(table: &[String], copy: &Copy, wishes: &Wishes, share: &Share) -> String {
+    let places = share.shared.iter().chain(&share.own).map(Place::address);
+    let addresses: Vec<String> = places.map(|address| literal(&address)).collect();
+    let (table, options) = told(table, copy, wishes, &share.node.id);
+    format!("COPY {table} FROM [{}] WITH ({options}) RETURN SUMMARY", addresses.join(", "))
+}
+
+/// The statement for one node that writes the rows of these partitions into a folder.
+pub(super) fn outgoing_statement(
+    table: &[String],
+    copy: &Copy,
+    wishes: &Wishes,
+    (node, partitions, folder): (&str, &[u16], &Place),
+) -> String {
+    let (table, options) = told(table, copy, wishes, node);
+    let condition = copy.selection.as_ref().map(|expr| format!(" WHERE {expr}")).unwrap_or_default();
+    let (folder, partitions) = (literal(&folder.address()), literal(&ranges(partitions)));
+    format!("COPY {table}{condition} TO DIRECTORY {folder} WITH ({options}, partitions = {partitions})")
+}
+
+/// How many rows a node has written; none when its answer does not tell.
+pub(super) fn written(text: &str) -> Option<i64> {
+    serde_json::from_str::<Json>(text).ok()?.get("rowcount")?.as_i64().filter(|count| *count >= 0)
 }
 
 /// What a node has told in its summary; none when it is none.
@@ -162,8 +214,7 @@ fn error_of(text: &str) -> Option<(u16, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Share, error_of, read};
-    use crate::records::{NodeAddress, To};
+    use super::{NodeAddress, Place, Share, To, error_of, read, written};
 
     #[test]
     fn summaries_are_read() {
@@ -185,5 +236,6 @@ mod tests {
         let text = r#"{"error": {"message": "m", "code": 5030}}"#;
         assert_eq!(error_of(text), Some((5030, "m".to_owned())));
         assert_eq!(error_of("not found"), None);
+        assert_eq!((written(r#"{"rowcount": 7}"#), written(r#"{"rowcount": -1}"#)), (Some(7), None));
     }
 }

@@ -1,25 +1,30 @@
-//! `COPY TO`: rows go out as they come.
+//! `COPY TO`: rows go out as they come. Of a table's rows each node writes those of the partitions that it masters.
 
 use super::place::Place;
-use super::{Format, Wishes, files, wishes_of};
+use super::share::{Heard, no_summary, outgoing_statement, written};
+use super::{Format, TableKind, Wishes, files, wishes_of};
+use crate::catalog::SYSTEM_SCHEMAS;
 use crate::column_type::Type;
-use crate::engine_door::{RowPacker, RowSink};
+use crate::engine_door::{self, RowPacker, RowSink};
 use crate::error::{Kind, Result, SqlError};
 use crate::execute::eval::{Env, no_row};
-use crate::execute::run::{Call, Outcome, RowSet, Sql};
+use crate::execute::run::{Call, Outcome, Sql};
 use crate::front::statement::Copy;
 use crate::front::{Statement, parse, quoted};
 use crate::network::{Object, Remote, Upload};
+use crate::records::{NodeAddress, To};
 use crate::value::Value;
 use crate::value::cast::text;
 use crate::value::json::to_json_as;
 use async_trait::async_trait;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures::future::{try_join, try_join_all};
 use serde_json::{Map, Value as Json};
 use sqlparser::ast::{Query, Statement as Stock};
 use std::io::Write as _;
 
+const PARTITIONS: u16 = 4096;
 /// Bytes that are written at once.
 const CHUNK: usize = 256 << 10;
 
@@ -142,13 +147,85 @@ impl Sql {
         let env = Env { args: call.args, moment: &call.moment, lookup: &no_row };
         let place = Place::parse(&text(&env.eval(place)?), wishes.plain)?;
         let query = outgoing(copy)?;
-        let id = self.records.info(&crate::records::To::Own, "node").await?;
+        let goal = Goal { call, copy, wishes: &wishes, place, query: &query };
+        let own = self.own_id().await?;
+        let rows = match self.outgoing_shares(&goal).await? {
+            None => self.write(&goal, &own, wishes.partitions.as_deref()).await?,
+            Some((schema, shares)) => self.write_shares(&goal, &schema, &own, shares).await?,
+        };
+        Ok(Outcome::Count(rows))
+    }
+
+    /// Which node writes which partitions, and the table's schema; none where one node does it all: for what is no table, and what
+    /// refers to arguments, which are not sent around.
+    async fn outgoing_shares(&self, goal: &Goal<'_>) -> Result<Option<(String, Vec<OutShare>)>> {
+        let Goal { call, copy, wishes, .. } = goal;
+        let speaks_of_arguments = copy.selection.is_some() && !call.args.is_empty();
+        if copy.query.is_some() || speaks_of_arguments {
+            return Ok(None);
+        }
+        let (schema, name) = crate::catalog::qualify(&copy.table, &call.session.schema)?;
+        if SYSTEM_SCHEMAS.contains(&schema.as_str()) {
+            return Ok(None);
+        }
+        let table = self.catalogs.table(&schema, &name).await?;
+        let nodes = self.readers(wishes).await?;
+        if table.kind != TableKind::Base || matches!(nodes.as_slice(), [node] if node.to == To::Own) {
+            return Ok(None);
+        }
+        let all = wishes.partitions.clone().unwrap_or_else(|| (0..PARTITIONS).collect());
+        let mastered = self.records.shares(&table.place().namespace, &all, false).await?;
+        Ok(Some((schema, deal(nodes, mastered))))
+    }
+
+    /// All nodes write their shares at the same time. What a node has not begun is done here.
+    async fn write_shares(
+        &self,
+        goal: &Goal<'_>,
+        schema: &str,
+        own: &str,
+        shares: Vec<OutShare>,
+    ) -> Result<i64> {
+        let table = [schema.to_owned(), goal.copy.table.last().cloned().unwrap_or_default()];
+        let (here, others): (Vec<OutShare>, Vec<OutShare>) =
+            shares.into_iter().partition(|(node, _)| node.to == To::Own);
+        let asked = try_join_all(others.iter().map(async |(node, partitions)| {
+            let words = (node.id.as_str(), partitions.as_slice(), &goal.place);
+            self.ask_node(node, &outgoing_statement(&table, goal.copy, goal.wishes, words)).await
+        }));
+        let written_here = async {
+            let mut rows = 0;
+            for (_, partitions) in &here {
+                rows += self.write(goal, own, Some(partitions)).await?;
+            }
+            Ok::<i64, SqlError>(rows)
+        };
+        let (asked, mut rows) = try_join(asked, written_here).await?;
+        for ((node, partitions), heard) in others.iter().zip(asked) {
+            rows += match heard {
+                Heard::Answer(answer) => {
+                    let count = written(&answer).ok_or_else(|| no_summary(&node.id, &answer))?;
+                    goal.call.job.progress.add_rows(usize::try_from(count).unwrap_or(0));
+                    count
+                }
+                Heard::NotBegun { .. } => {
+                    self.write(goal, &format!("{own}_{}", node.id), Some(partitions)).await?
+                }
+                Heard::Lost(why) => return Err(why),
+            };
+        }
+        Ok(rows)
+    }
+
+    /// Writes rows into one file or object, which is named by table and `who`. Gives their number.
+    async fn write(&self, goal: &Goal<'_>, who: &str, among: Option<&[u16]>) -> Result<i64> {
+        let Goal { call, copy, wishes, place, query } = goal;
         let name = copy.table.last().map_or("query", String::as_str);
         let gz = if wishes.gzip == Some(true) { ".gz" } else { "" };
-        let name = format!("{name}_{id}.{}{gz}", wishes.format.extension());
-        let upload = self.upload(place, &name).await?;
-        let mut out = Outflow::new(self, call, &wishes, upload);
-        let poured = match self.pour(call, &query, &mut out).await {
+        let name = format!("{name}_{who}.{}{gz}", wishes.format.extension());
+        let upload = self.upload(place.clone(), &name).await?;
+        let mut out = Outflow::new(self, call, wishes, upload);
+        let poured = match self.pour(call, query, among, &mut out).await {
             Ok(()) => out.finish().await,
             Err(error) => Err(error),
         };
@@ -156,7 +233,7 @@ impl Sql {
             out.upload.abandon().await;
             return Err(error);
         }
-        Ok(Outcome::Count(out.rows))
+        Ok(out.rows)
     }
 
     /// Begins a file or an object of this name in a folder.
@@ -177,24 +254,59 @@ impl Sql {
         }
     }
 
-    /// Gives the rows of a query to a sink: by keys where it names them, as the engine has them else.
-    async fn pour(&self, call: &Call<'_>, query: &Query, sink: &mut dyn RowSink) -> Result<()> {
-        if let Some(set) = self.point(call, query).await? {
+    /// Gives the rows of a query to a sink: by keys where it names them, as the engine has them else. The engine reads only these
+    /// partitions.
+    pub(super) async fn pour(
+        &self,
+        call: &Call<'_>,
+        query: &Query,
+        among: Option<&[u16]>,
+        sink: &mut dyn RowSink,
+    ) -> Result<()> {
+        let point = if among.is_none() { self.point(call, query).await? } else { None };
+        if let Some(set) = point {
             sink.begin(&set.columns).await?;
             return sink.rows(set.rows).await;
         }
-        self.engine()?.pour(self, call.query(query), sink).await
-    }
-
-    /// The rows that go out on a connection.
-    pub(super) async fn copied(&self, call: &Call<'_>, copy: &Copy) -> Result<RowSet> {
-        let query = outgoing(copy)?;
-        self.query(call, &query).await
+        self.engine()?.pour(self, engine_door::Query { among, ..call.query(query) }, sink).await
     }
 }
 
+/// What goes out, and where to.
+struct Goal<'a> {
+    call: &'a Call<'a>,
+    copy: &'a Copy,
+    wishes: &'a Wishes,
+    place: Place,
+    query: &'a Query,
+}
+
+/// A node and the partitions that it writes.
+type OutShare = (NodeAddress, Vec<u16>);
+
+/// Deals partitions out: to their masters, and those of others to all in turn. Each node's are in order.
+fn deal(nodes: Vec<NodeAddress>, mastered: Vec<(To, Vec<u16>)>) -> Vec<OutShare> {
+    let mut shares: Vec<OutShare> = nodes.into_iter().map(|node| (node, Vec::new())).collect();
+    let mut left = Vec::new();
+    for (master, partitions) in mastered {
+        match shares.iter_mut().find(|(node, _)| node.to == master) {
+            Some((_, share)) => share.extend(partitions),
+            None => left.extend(partitions),
+        }
+    }
+    let count = shares.len().max(1);
+    for (turn, partition) in left.into_iter().enumerate() {
+        if let Some((_, share)) = shares.get_mut(turn % count) {
+            share.push(partition);
+        }
+    }
+    shares.retain(|(_, share)| !share.is_empty());
+    shares.iter_mut().for_each(|(_, share)| share.sort_unstable());
+    shares
+}
+
 /// The query whose rows go out.
-fn outgoing(copy: &Copy) -> Result<Box<Query>> {
+pub(super) fn outgoing(copy: &Copy) -> Result<Box<Query>> {
     if let Some(query) = &copy.query {
         return Ok(query.clone());
     }
@@ -209,5 +321,29 @@ fn outgoing(copy: &Copy) -> Result<Box<Query>> {
             _ => Err(SqlError::new(Kind::Internal, "no query")),
         },
         _ => Err(SqlError::new(Kind::Internal, "no query")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeAddress, To, deal};
+
+    #[test]
+    fn every_partition_is_dealt_once() {
+        let node = |name: &str| NodeAddress { id: name.to_owned(), to: To::Node(name.to_owned()) };
+        let mastered = || {
+            let of = |name: &str, from: u16| (To::Node(name.to_owned()), (from..4096).step_by(3).collect());
+            vec![of("c", 2), of("a", 0), of("b", 1)]
+        };
+        for nodes in [vec!["a", "b", "c"], vec!["b", "c"], vec!["d", "e"], vec!["a"]] {
+            let shares = deal(nodes.iter().map(|name| node(name)).collect(), mastered());
+            assert_eq!(shares.len(), nodes.len());
+            assert!(shares.iter().all(|(_, share)| share.is_sorted()));
+            let mut all: Vec<u16> = shares.into_iter().flat_map(|(_, share)| share).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..4096).collect::<Vec<_>>(), "{nodes:?}");
+        }
+        let few = deal(vec![node("a"), node("b")], vec![(To::Node("b".to_owned()), vec![7])]);
+        assert_eq!(few, [(node("b"), vec![7])]);
     }
 }

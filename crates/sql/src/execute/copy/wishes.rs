@@ -1,6 +1,6 @@
 //! What `COPY` is told about the form of its rows, and who shall do it.
 
-use super::Format;
+use super::{Format, partitions};
 use crate::error::{Kind, Result, SqlError};
 use crate::execute::eval::{Env, no_row};
 use crate::execute::run::Call;
@@ -31,6 +31,10 @@ pub struct Wishes {
     pub(super) shared: bool,
     /// How many nodes read.
     pub(super) readers: usize,
+    /// Whether the statement ends when the rows are there, or before.
+    pub(super) waits: bool,
+    /// The partitions whose records go out, in order; all of them without.
+    pub(super) partitions: Option<Vec<u16>>,
     /// What ids of nodes must be like; a node's name is its id.
     filters: Vec<Regex>,
     /// What another node has to be told, too.
@@ -71,7 +75,7 @@ impl Wishes {
 const ACCEPTED: [&str; 2] = ["validation", "freeze"];
 /// Options that change the form's signs.
 const SIGNS: [&str; 5] = ["delimiter", "null", "quote", "escape", "null_string"];
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 15] = [
     "format",
     "header",
     "overwrite_duplicates",
@@ -86,9 +90,10 @@ const OTHERS: [&str; 14] = [
     "num_readers",
     "node_filters",
     "wait_for_completion",
+    "partitions",
 ];
 /// Options that only the node looks at that was asked.
-const OWN: [&str; 4] = ["shared", "num_readers", "node_filters", "wait_for_completion"];
+const OWN: [&str; 5] = ["shared", "num_readers", "node_filters", "wait_for_completion", "partitions"];
 
 /// What was said, by lower-case name.
 struct Said(BTreeMap<String, String>);
@@ -106,6 +111,11 @@ impl Said {
     fn number(&self, name: &str) -> Result<Option<usize>> {
         let number = self.0.get(name).map(|text| text.parse().map_err(|_| unknown(name, text)));
         number.transpose()
+    }
+
+    fn partitions(&self) -> Result<Option<Vec<u16>>> {
+        let Some(text) = self.0.get("partitions") else { return Ok(None) };
+        partitions::read(text).map(Some).ok_or_else(|| unknown("partitions", text))
     }
 
     /// Refuses what nobody looks at.
@@ -183,11 +193,6 @@ pub(super) fn wishes_of(call: &Call<'_>, copy: &Copy, wire: bool) -> Result<Wish
         Some("http") => true,
         Some(other) => return Err(unknown("protocol", other)),
     };
-    if said.flag("wait_for_completion")? == Some(false) {
-        return Err(SqlError::unsupported(
-            "COPY with wait_for_completion = false: it ends when the rows are there",
-        ));
-    }
     let told = said.0.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
     Ok(Wishes {
         format: said.format(wire)?,
@@ -200,6 +205,8 @@ pub(super) fn wishes_of(call: &Call<'_>, copy: &Copy, wire: bool) -> Result<Wish
         plain,
         shared: said.flag("shared")?.unwrap_or(false),
         readers: said.number("num_readers")?.unwrap_or(usize::MAX).max(1),
+        partitions: said.partitions()?,
+        waits: said.flag("wait_for_completion")?.unwrap_or(true),
         filters,
         told: told.map(|(name, value)| (name.clone(), value.clone())).collect(),
     })
