@@ -3,7 +3,7 @@
 //! A query is planned against tables that are made for it alone, with the columns that it names: a path such as
 //! `o['a']` and a system column such as `_version` are columns of their own here. Records come from all nodes'
 //! partitions, filtered, projected and where it can be measured there; joins, orders and what is left of groups are done on
-//! the node that was asked. Columns that are asked for more than once are kept there, as long as nobody changes them.
+//! the node that was asked. Columns that queries read are kept there, as long as nobody changes them.
 
 mod arrow;
 #[cfg(test)]

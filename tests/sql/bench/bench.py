@@ -217,7 +217,8 @@ def compare(part, servers, questions):
             if wrong:
                 line["wrong"] = wrong
             seconds = statistics.median(seconds for seconds, _ in times)
-            say(**line, seconds=seconds, cpu=statistics.median(cpu for _, cpu in times), rows=len(answer))
+            line |= dict(seconds=seconds, cpu=statistics.median(cpu for _, cpu in times), first=times[0][0])
+            say(**line, rows=len(answer))
 
 
 def load(part, servers, tables):

@@ -54,7 +54,7 @@ key_table! {
     ServiceThreads "service-threads", count(0, 4096), "0", Static, "Threads that serve clients; 0: one for each processor.";
     SindexBuilderThreads "sindex-builder-threads", count(1, 32), "4", Inert, "Threads that fill a new secondary index.";
     SindexGcPeriod "sindex-gc-period", count(0, 86_400), "10", Inert, "Seconds between sweeps of secondary indexes.";
-    SqlColumnMemoryPct "sql-column-memory-pct", count(0, 50), "10", Static, "Shipload: percent of the memory that is free at the start, for columns that SQL keeps of the sets it was asked for more than once; 0: none.";
+    SqlColumnMemoryPct "sql-column-memory-pct", count(0, 50), "10", Static, "Shipload: percent of the memory that is free at the start, for columns that SQL keeps of the sets it reads; 0: none.";
     SqlFiles "sql-files", PATH, "", Static, "Shipload: the folder that the statement COPY may read and write, in a program with SQL; empty: none.";
     SqlHosts "sql-hosts", PATH, "", Static, "Shipload: hosts that the statement COPY may reach by HTTP and S3, in a program with SQL, with commas between; a star stands for any part, but for no address of this machine or its wire; empty: none.";
     StayQuiesced "stay-quiesced", Kind::Bool, "false", Inert, "Starts without taking partitions.";

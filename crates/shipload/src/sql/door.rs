@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Hosts that COPY may reach by HTTP and S3, with commas between; `*` stands for any part
     #[arg(long, env = "SHIPLOAD_SQL_HOSTS", default_value = "", value_name = "HOST,...")]
     sql_hosts: String,
-    /// Memory for columns that are asked for more than once; 0 keeps none
+    /// Memory for columns that are kept of the sets that queries read; 0 keeps none
     #[arg(long, env = "SHIPLOAD_SQL_COLUMN_MIB", default_value_t = 64, value_name = "MIB")]
     column_mib: usize,
 }

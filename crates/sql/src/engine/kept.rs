@@ -1,4 +1,4 @@
-//! Columns of sets that were asked for more than once, kept by partition for as long as nobody changes their records.
+//! Columns of sets that queries asked for, kept by partition for as long as nobody changes their records.
 //!
 //! Guarantees: what is given is what a reader would have seen when the states of the partitions were asked for, which is
 //! after the query began. Nothing is kept of partitions that changed, moved or can change by themselves while they were
@@ -22,6 +22,8 @@ use std::sync::Arc;
 const REST: u32 = 16;
 /// The same for a set that is too large.
 const LONG_REST: u32 = 1000;
+/// The part of the room that one set may take at its first query.
+const LITTLE: usize = 8;
 /// Partitions that have changed before it is asked whether most of them have.
 const STALE_MIN: usize = 64;
 /// Rows of a batch, about.
@@ -88,15 +90,18 @@ impl Kept {
         Kept { max, sets: Mutex::default() }
     }
 
-    /// Whether a scan of this set is better made through what is kept.
-    pub(super) fn is_wanted(&self, place: &Place) -> bool {
+    /// Whether a scan of this set could be better made through what is kept.
+    pub(super) fn may_help(&self, place: &Place) -> bool {
         let sets = self.sets.lock();
-        sets.by_place.get(place).is_some_and(|set| set.rest == 0)
+        self.max > 0 && sets.by_place.get(place).is_none_or(|set| set.rest == 0)
     }
 
-    /// Whether so many bytes of columns can be kept at all.
-    pub(super) fn fits(&self, bytes: usize) -> bool {
-        bytes <= self.max
+    /// Whether a scan of so many bytes of this set's columns is better made through what is kept. Little of a set is kept at the first
+    /// query, much of it when the set is asked for again.
+    pub(super) fn is_wanted(&self, place: &Place, bytes: usize) -> bool {
+        let is_known = self.sets.lock().by_place.contains_key(place);
+        let max = if is_known { self.max } else { self.max / LITTLE };
+        self.may_help(place) && bytes <= max
     }
 
     /// A query reads these columns of a set without what is kept.

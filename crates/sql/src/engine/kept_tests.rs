@@ -96,14 +96,17 @@ fn what_changed_or_moved_while_it_was_read_is_not_kept() {
 }
 
 #[test]
-fn a_set_is_kept_once_it_is_asked_for_again() {
+fn little_of_a_set_is_kept_at_once_and_much_when_it_is_asked_for_again() {
     let kept = Kept::new(MIB);
-    assert!(!kept.is_wanted(&place("a")));
+    let wanted =
+        |kept: &Kept| [MIB / 8, MIB / 8 + 1, MIB, MIB + 1].map(|bytes| kept.is_wanted(&place("a"), bytes));
+    assert_eq!(wanted(&kept), [true, false, false, false]);
     kept.note(&place("a"), &Table::default(), &parts());
-    assert!(kept.is_wanted(&place("a")) && !kept.is_wanted(&place("b")));
+    assert_eq!(wanted(&kept), [true, true, true, false]);
     let nothing = Kept::new(0);
     nothing.note(&place("a"), &Table::default(), &parts());
-    assert!(!nothing.is_wanted(&place("a")));
+    assert_eq!(wanted(&nothing), [false; 4]);
+    assert!(!nothing.is_wanted(&place("b"), 0));
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn what_was_asked_for_longest_ago_makes_room_and_what_is_too_large_rests() {
     }
     assert_eq!(found(&kept, "a", &before).0.len(), 0, "room was made");
     fill(&kept, "c", &rows(0, 50_000), &[(1, 50_000)], [&before, &before]);
-    assert!(!kept.is_wanted(&place("c")), "it does not fit");
+    assert!(!kept.is_wanted(&place("c"), 1), "it does not fit");
     // Nothing of what did not fit is counted.
     fill(&kept, "b", &rows(0, 500), &[(1, 500)], [&before, &before]);
     assert_eq!(found(&kept, "b", &before).0.len(), 500);
@@ -130,13 +133,13 @@ fn a_set_that_is_written_all_the_time_is_read_without() {
     let at = |changes: u32| states(&(0..100).map(|partition| (partition, changes)).collect::<Vec<_>>());
     kept.note(&place("a"), &Table::default(), &parts());
     fill(&kept, "a", &rows(0, 100), &all, [&at(1), &at(1)]);
-    assert!(kept.is_wanted(&place("a")));
+    assert!(kept.is_wanted(&place("a"), 1));
     let every: Vec<u16> = (0..100).collect();
     let look = kept.look(&place("a"), (&ids(), &parts()), &at(2), &every);
     assert_eq!(look.missing, every);
-    assert!(!kept.is_wanted(&place("a")));
+    assert!(!kept.is_wanted(&place("a"), 1));
     for _ in 0..16 {
         kept.note(&place("a"), &Table::default(), &parts());
     }
-    assert!(kept.is_wanted(&place("a")), "later it is tried again");
+    assert!(kept.is_wanted(&place("a"), 1), "later it is tried again");
 }

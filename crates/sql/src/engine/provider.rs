@@ -148,9 +148,9 @@ impl TableProvider for SetTable {
         // What is kept is filtered above.
         let unlimited = limit.is_none() || !filters.is_empty();
         let keeps = all_partitions && keys.is_none() && unlimited && along.is_empty();
-        let fits = || self.rows.is_some_and(|rows| self.from.kept.fits(rows.saturating_mul(width(&schema))));
-        let wanted = || self.from.kept.is_wanted(&self.table.place());
-        let kept = keeps && source.layout.is_some() && wanted() && fits();
+        let place = self.table.place();
+        let wanted = |rows: usize| self.from.kept.is_wanted(&place, rows.saturating_mul(width(&schema)));
+        let kept = keeps && source.layout.is_some() && self.rows.is_some_and(wanted);
         let leaf = |partitions: Vec<u16>, keys: Option<Vec<Value>>| {
             // With a filter above, rows may still fall away.
             let max_records = if filters.is_empty() { limit.map_or(0, |limit| limit as u64) } else { 0 };

@@ -56,7 +56,7 @@ struct DataFusion {
     kept: Arc<Kept>,
 }
 
-/// Starts the engine, which may keep so many bytes of columns that it was asked for more than once.
+/// Starts the engine, which may keep so many bytes of columns that queries read.
 ///
 /// # Errors
 /// When its parts do not fit together.

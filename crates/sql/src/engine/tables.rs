@@ -67,7 +67,7 @@ pub(super) async fn resolve(
             let table = sql.catalogs.table(&schema, &name).await?;
             let parts = parts(sql, &table, &rewritten.mentioned, &mut hidden).await?;
             // Only joins want to know, and what may be kept.
-            let asked = several || means.kept.is_wanted(&table.place());
+            let asked = several || means.kept.may_help(&table.place());
             let rows = if asked { sql.catalogs.rows(&table).await } else { None };
             // Without them a query takes longer, and that is all.
             let indexes = sql.catalogs.indexes(&table, false).await.unwrap_or_default();
