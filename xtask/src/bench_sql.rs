@@ -116,7 +116,7 @@ fn measure(args: &Args, binary: &Path, folder: &Path) -> Result<(Vec<Value>, Vec
     let postgres = Postgres::start(args.postgres.as_deref(), folder.join("postgres"), &SETTINGS)?;
     let (mut lines, mut looked_up) = (Vec::new(), Vec::new());
     for (turn, count) in args.nodes.iter().enumerate() {
-        let cluster = Cluster::start(binary, *count)?;
+        let cluster = Cluster::start(binary, *count, &[])?;
         let nodes = cluster.nodes.iter();
         let nodes = nodes.map(|node| json!({"pg": node.pg.to_string(), "process": node.process.id()}));
         let world = json!({

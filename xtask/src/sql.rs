@@ -17,7 +17,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::workspace;
-use world::Cluster;
+use world::{Cluster, KEEPS_NOTHING};
 
 /// Which parts of it.
 #[derive(Debug, clap::Args)]
@@ -75,9 +75,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if parts.iter().all(|part| matches!(part, Part::Tests | Part::Build)) && !parts.is_empty() {
         return Ok(held);
     }
-    let mut three = Cluster::start(&binary, 3)?;
+    let mut three = Cluster::start(&binary, 3, &KEEPS_NOTHING)?;
     if wanted(Part::Cases) {
-        let one = Cluster::start(&binary, 1)?;
+        let one = Cluster::start(&binary, 1, &KEEPS_NOTHING)?;
         held &= cases::run(&[&three, &one], args.only.as_deref())?;
     }
     if (wanted(Part::Logic) || wanted(Part::Moving)) && !wanted(Part::Cases) {

@@ -23,6 +23,9 @@ pub(crate) struct Node {
     pub(crate) process: Process,
 }
 
+/// For a node that keeps no columns: what is asked of it is read from records each time.
+pub(crate) const KEEPS_NOTHING: [&str; 2] = ["--set", "service.sql-column-memory-pct=0"];
+
 /// Nodes that know each other.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
@@ -30,11 +33,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts so many nodes and waits until each knows all.
-    pub(crate) fn start(binary: &Path, count: usize) -> Result<Cluster> {
+    /// Starts so many nodes, the first one with these flags as well, and waits until each knows all.
+    pub(crate) fn start(binary: &Path, count: usize, first: &[&str]) -> Result<Cluster> {
         let mut cluster = Cluster { nodes: Vec::new(), seed: None };
-        for _ in 0..count {
-            let (node, heartbeat) = Node::start(binary, cluster.seed)?;
+        for number in 0..count {
+            let (node, heartbeat) = Node::start(binary, cluster.seed, if number == 0 { first } else { &[] })?;
             cluster.seed = cluster.seed.or(Some(heartbeat));
             cluster.nodes.push(node);
         }
@@ -44,7 +47,7 @@ impl Cluster {
 
     /// One more node, known to all when this returns.
     pub(crate) fn join(&mut self, binary: &Path) -> Result<()> {
-        let (node, _) = Node::start(binary, self.seed)?;
+        let (node, _) = Node::start(binary, self.seed, &[])?;
         self.nodes.push(node);
         self.wait()
     }
@@ -56,7 +59,7 @@ impl Cluster {
 
     /// One more node that does not stay; known to all when this returns.
     pub(crate) fn guest(&self, binary: &Path) -> Result<Node> {
-        let (node, _) = Node::start(binary, self.seed)?;
+        let (node, _) = Node::start(binary, self.seed, &[])?;
         let all: Vec<&Node> = self.nodes.iter().chain([&node]).collect();
         wait_for(&all)?;
         Ok(node)
@@ -99,19 +102,19 @@ fn wait_for(nodes: &[&Node]) -> Result<()> {
 
 impl Node {
     /// Starts a node; it and where others gossip with it. A port that was free may be taken before the node has it.
-    fn start(binary: &Path, seed: Option<SocketAddr>) -> Result<(Node, SocketAddr)> {
+    fn start(binary: &Path, seed: Option<SocketAddr>, more: &[&str]) -> Result<(Node, SocketAddr)> {
         const ATTEMPTS: usize = 5;
         let taken = |error: &anyhow::Error| error.to_string().contains("already in use");
         for _ in 1..ATTEMPTS {
-            match Node::start_once(binary, seed) {
+            match Node::start_once(binary, seed, more) {
                 Err(error) if taken(&error) => {}
                 done => return done,
             }
         }
-        Node::start_once(binary, seed)
+        Node::start_once(binary, seed, more)
     }
 
-    fn start_once(binary: &Path, seed: Option<SocketAddr>) -> Result<(Node, SocketAddr)> {
+    fn start_once(binary: &Path, seed: Option<SocketAddr>, more: &[&str]) -> Result<(Node, SocketAddr)> {
         let (http, pg) = (free()?, free()?);
         let mut command = Command::new(binary);
         command.args(["serve", "--address", "127.0.0.1", "--port", "0", "--info-port", "0", "--http-port"]);
@@ -120,11 +123,10 @@ impl Node {
             .args(["--namespace", "test:replication-factor=2", "--log-level", "info"])
             .env("NO_COLOR", "1");
         command.arg("--sql-files").arg(super::files()?).args(["--sql-hosts", "127.0.0.1"]);
-        match seed {
-            Some(seed) => command.args(["--seed", &seed.to_string()]),
-            // The first one keeps no columns: what is asked of it is read from records each time.
-            None => command.args(["--set", "service.sql-column-memory-pct=0"]),
-        };
+        command.args(more);
+        if let Some(seed) = seed {
+            command.args(["--seed", &seed.to_string()]);
+        }
         let mut process = Process::start("shipload serve", &mut command)?;
         let service = process.wait_for(PATIENCE, |line| address("service port ", line))?;
         let heartbeat = process.wait_for(PATIENCE, |line| address("heartbeat port ", line))?;
