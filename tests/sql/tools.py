@@ -790,6 +790,23 @@ def nodes_measure():
 
 
 @check
+def moments_are_keys():
+    rows("create table mk (u text, d date, at timestamp, n int, primary key (u, d))")
+    sql("insert into mk (u, d, at, n) values (?, ?, ?, ?)", bulk=[["a", f"2024-01-0{n}", f"2024-01-0{n}T12:00:00", n] for n in range(1, 6)])
+    same(rows("select n from mk where u = 'a' and d = '2024-01-03'"), [[3]])
+    same(rows("select n from mk where u = ? and d = ?", args=["a", "2024-01-04"]), [[4]])
+    same(rows("select n from mk where u = 'a' and d in ('2024-01-01', '2024-01-02') order by n"), [[1], [2]])
+    same(rows("select n from mk where u = 'a' and d = '2024-01-05' and at > '2024-01-05'"), [[5]])
+    same(rows("select n from mk where u = 'a' and d = '2024-01-05' and at > '2024-01-06'"), [])
+    same(sql("update mk set n = 30 where u = 'a' and d = '2024-01-03' and at < '2025-01-01'")[1]["rowcount"], 1)
+    same(sql("update mk set n = n + 1 where at < '2024-01-03'")[1]["rowcount"], 2)
+    same(sql("delete from mk where u = 'a' and d = '2024-01-01'")[1]["rowcount"], 1)
+    same(rows("select n from mk order by d"), [[3], [30], [4], [5]])
+    has(sql("select n from mk where u = 'a' and d = 'no day'")[1]["error"]["message"], "no day")
+    has(psql("select n from mk where u = 'a' and d = '2024-01-04'"), "4")
+
+
+@check
 def indexes_are_used():
     rows("create table ix (username text, day int, n bigint, d double precision, primary key (username, day))")
     made = [[f"u{i // 50}", i % 50, i % 97, i / 2] for i in range(3000)]

@@ -26,6 +26,7 @@ mod run;
 mod scan_exec;
 mod tables;
 mod through;
+mod whole;
 mod wrong;
 mod yielding;
 

@@ -8,10 +8,11 @@
 //! of questions tells which partitions are still the same; only the others are read again.
 
 use super::provider::Part;
+use super::whole::{Together, Whole};
 use crate::catalog::Table;
 use crate::records::{Place, Version, Versions};
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::compute::{concat, concat_batches};
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use parking_lot::Mutex;
@@ -26,8 +27,6 @@ const LONG_REST: u32 = 1000;
 const LITTLE: usize = 8;
 /// Partitions that have changed before it is asked whether most of them have.
 const STALE_MIN: usize = 64;
-/// Rows of a batch, about.
-const BATCH: usize = 8192;
 /// What a partition's entry weighs beside its columns.
 const PART_BYTES: usize = 128;
 
@@ -62,6 +61,8 @@ struct Set {
     /// The columns that queries wanted.
     wanted: BTreeMap<ColumnId, Part>,
     parts: HashMap<u16, Arc<KeptPart>>,
+    /// The same in few pieces, by the first partition of each.
+    whole: HashMap<u16, Arc<Whole>>,
     bytes: usize,
     used: u64,
 }
@@ -75,9 +76,32 @@ pub(super) struct KeptPart {
     bytes: usize,
 }
 
+impl KeptPart {
+    pub(super) fn version(&self) -> &Version {
+        &self.version
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn column(&self, id: &ColumnId) -> Option<&ArrayRef> {
+        self.columns.get(id)
+    }
+
+    /// The same with these arrays for some of its columns, which hold the same.
+    pub(super) fn with(&self, arrays: impl Iterator<Item = (ColumnId, ArrayRef)>) -> KeptPart {
+        let mut columns = self.columns.clone();
+        columns.extend(arrays);
+        KeptPart { version: self.version.clone(), columns, ..*self }
+    }
+}
+
 /// What is there of some partitions.
 #[derive(Debug, Default)]
 pub(super) struct Look {
+    /// All of it, ready to be given; then there is nothing else.
+    pub(super) whole: Option<Arc<Whole>>,
     pub(super) found: Vec<Arc<KeptPart>>,
     pub(super) missing: Vec<u16>,
     /// The columns to read of those that are missing.
@@ -129,6 +153,10 @@ impl Kept {
         let set = sets.by_place.entry(place.clone()).or_default();
         set.used = clock;
         set.want(ids.iter().cloned().zip(parts));
+        let whole = partitions.first().and_then(|first| set.whole.get(first));
+        if let Some(whole) = whole.filter(|whole| whole.has(ids, partitions, versions)) {
+            return Look { whole: Some(Arc::clone(whole)), ..Look::default() };
+        }
         let mut look = Look::default();
         let mut stale = 0;
         for partition in partitions {
@@ -145,6 +173,33 @@ impl Kept {
         }
         look.wanted = set.wanted.iter().map(|(id, part)| (Arc::clone(id), part.clone())).collect();
         look
+    }
+
+    /// Keeps in few pieces what was found of all of these partitions.
+    pub(super) fn put_whole(
+        &self,
+        place: &Place,
+        partitions: &[u16],
+        found: &[Arc<KeptPart>],
+        made: Together<'_>,
+    ) {
+        let (mut whole, parts) = made.finish(partitions);
+        let mut sets = self.sets.lock();
+        let (Some(set), Some(first)) = (sets.by_place.get_mut(place), partitions.first()) else { return };
+        let current = |set: &Set, partition: &u16, was: &Arc<KeptPart>| {
+            set.parts.get(partition).is_some_and(|now| Arc::ptr_eq(now, was))
+        };
+        // What was replaced meanwhile would be held for nobody.
+        if found.len() != partitions.len()
+            || !partitions.iter().zip(found).all(|(one, was)| current(set, one, was))
+        {
+            return;
+        }
+        set.parts.extend(partitions.iter().copied().zip(parts.into_iter().map(Arc::new)));
+        if let Some(older) = set.whole.get(first) {
+            whole = whole.with_those_of(older);
+        }
+        set.whole.insert(*first, Arc::new(whole));
     }
 
     /// Makes room for bytes that are about to be kept of a set, at the cost of those that were asked for longest ago.
@@ -179,6 +234,7 @@ impl Kept {
         let mut sets = self.sets.lock();
         let Sets { by_place, bytes, .. } = &mut *sets;
         let set = by_place.entry(place.clone()).or_default();
+        set.whole.clear();
         for (partition, part) in parts {
             let more = part.bytes;
             if *bytes + more > self.max {
@@ -195,6 +251,7 @@ impl Sets {
     fn forget(&mut self, place: &Place) {
         if let Some(set) = self.by_place.get_mut(place) {
             set.parts.clear();
+            set.whole.clear();
             self.bytes = self.bytes.saturating_sub(std::mem::take(&mut set.bytes));
         }
     }
@@ -210,40 +267,6 @@ impl Set {
             }
         }
     }
-}
-
-/// The rows of partitions as batches of these columns.
-///
-/// # Errors
-/// When columns are not those of the schema.
-pub(super) fn batches<'k>(
-    parts: &'k [Arc<KeptPart>],
-    ids: &'k [ColumnId],
-    schema: &'k SchemaRef,
-) -> impl Iterator<Item = Result<RecordBatch>> + 'k {
-    let mut left = parts.iter().filter(|part| part.rows > 0).peekable();
-    std::iter::from_fn(move || {
-        let first = left.next()?;
-        let (mut together, mut rows) = (vec![first], first.rows);
-        while let Some(next) = left.next_if(|next| rows + next.rows <= BATCH) {
-            rows += next.rows;
-            together.push(next);
-        }
-        Some(batch(&together, rows, ids, schema))
-    })
-}
-
-fn batch(parts: &[&Arc<KeptPart>], rows: usize, ids: &[ColumnId], schema: &SchemaRef) -> Result<RecordBatch> {
-    let column = |id: &ColumnId| -> Result<ArrayRef> {
-        let arrays: Vec<&ArrayRef> = parts.iter().filter_map(|part| part.columns.get(id)).collect();
-        match arrays.as_slice() {
-            [array] => Ok(Arc::clone(array)),
-            arrays => Ok(concat(&arrays.iter().map(|array| array.as_ref()).collect::<Vec<_>>())?),
-        }
-    };
-    let columns = ids.iter().map(column).collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
 /// What is read to be kept.

@@ -1,8 +1,9 @@
 //! What is kept of columns, and when it is still true.
 
 use super::arrow::field;
-use super::kept::{ColumnId, Fill, Kept, batches, id_of};
+use super::kept::{ColumnId, Fill, Kept, id_of};
 use super::provider::Part;
+use super::whole::Together;
 use crate::catalog::Table;
 use crate::column_type::Type;
 use crate::records::{Place, Versions};
@@ -11,6 +12,7 @@ use datafusion::arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use std::sync::Arc;
 
 const MIB: usize = 1 << 20;
+const PARTITIONS: [u16; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 fn place(set: &str) -> Place {
     Place { namespace: "test".to_owned(), set: set.to_owned() }
@@ -54,10 +56,24 @@ fn fill(kept: &Kept, set: &str, batch: &RecordBatch, blocks: &[(u16, usize)], st
 fn found(kept: &Kept, set: &str, now: &Versions) -> (Vec<i64>, Vec<u16>) {
     let parts = parts();
     let ids = ids();
-    let look = kept.look(&place(set), (&ids, &parts), now, &(0..10).collect::<Vec<u16>>());
-    let mut numbers = Vec::new();
-    for batch in batches(&look.found, &ids, &schema()) {
-        let batch = batch.expect("columns of the schema");
+    let look = kept.look(&place(set), (&ids, &parts), now, &PARTITIONS);
+    let (mut numbers, schema) = (Vec::new(), schema());
+    let made: Vec<RecordBatch> = match &look.whole {
+        Some(whole) => {
+            whole.batches(&ids, &schema).map(|batch| batch.expect("columns of the schema")).collect()
+        }
+        None => {
+            let mut together = Together::new(&look.found, &ids, &schema);
+            let made =
+                std::iter::from_fn(|| together.next()).map(|batch| batch.expect("columns of the schema"));
+            let made = made.collect();
+            if look.missing.is_empty() {
+                kept.put_whole(&place(set), &PARTITIONS, &look.found, together);
+            }
+            made
+        }
+    };
+    for batch in made {
         let read = batch.column(0).as_primitive::<Int64Type>().values();
         let texts = batch.column(1).as_string::<i32>();
         assert!(read.iter().zip(texts).all(|(number, text)| text == Some(&format!("row {number}"))));
@@ -142,4 +158,35 @@ fn a_set_that_is_written_all_the_time_is_read_without() {
         kept.note(&place("a"), &Table::default(), &parts());
     }
     assert!(kept.is_wanted(&place("a"), 1), "later it is tried again");
+}
+
+#[test]
+fn what_is_whole_is_given_whole_until_something_changes() {
+    let kept = Kept::new(MIB);
+    let all: Vec<(u16, usize)> =
+        PARTITIONS.iter().map(|partition| (*partition, usize::from(*partition) % 9)).collect();
+    let at = |seventh: u32| states(&PARTITIONS.map(|one| (one, if one == 7 { seventh } else { 1 })));
+    fill(&kept, "a", &rows(0, 36), &all, [&at(1), &at(1)]);
+    let is_whole = |first: usize, now: Versions| {
+        kept.look(&place("a"), (&ids()[first..], &parts()[first..]), &now, &PARTITIONS).whole.is_some()
+    };
+    assert!(!is_whole(0, at(1)));
+    let numbers = (0..36).collect::<Vec<i64>>();
+    for _ in 0..3 {
+        assert_eq!(found(&kept, "a", &at(1)), (numbers.clone(), vec![]));
+    }
+    assert!(is_whole(0, at(1)) && is_whole(1, at(1)), "all columns, or some");
+    // One partition was written: the others, which are parts of the whole by now, are still there.
+    assert_eq!(found(&kept, "a", &at(2)), ([&numbers[..21], &numbers[28..]].concat(), vec![7]));
+    fill(&kept, "a", &rows(100, 7), &[(7, 7)], [&at(2), &at(2)]);
+    let written = [&numbers[..21], &[100, 101, 102, 103, 104, 105, 106], &numbers[28..]].concat();
+    for _ in 0..3 {
+        assert_eq!(found(&kept, "a", &at(2)), (written.clone(), vec![]));
+    }
+    assert!(is_whole(0, at(2)) && !is_whole(0, at(1)));
+    assert_eq!(
+        kept.look(&place("a"), (&ids(), &parts()), &at(2), &[0, 1]).found.len(),
+        2,
+        "other partitions"
+    );
 }

@@ -1,7 +1,8 @@
 //! A scan through the columns that are kept: what is still the same is given at once, the rest is read, given and kept.
 
-use super::kept::{Fill, batches, id_of};
+use super::kept::{Fill, id_of};
 use super::provider::{Part, Source, external};
+use super::whole::Together;
 use crate::records::Bunch;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::Result;
@@ -21,12 +22,22 @@ pub(super) async fn send(source: &Source, partitions: &[u16], sender: &Sender) -
     let began = asked.map_err(|error| external(error.into()))?;
     let ids: Vec<_> = source.parts.iter().map(|part| id_of(&source.table, part)).collect();
     let look = kept.look(&place, (&ids, &source.parts), began, partitions);
-    for batch in batches(&look.found, &ids, &source.schema) {
-        if sender.send(batch).await.is_err() {
+    if let Some(whole) = look.whole {
+        for batch in whole.batches(&ids, &source.schema) {
+            if sender.send(Ok(batch?)).await.is_err() {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    let mut together = Together::new(&look.found, &ids, &source.schema);
+    while let Some(batch) = together.next() {
+        if sender.send(Ok(batch?)).await.is_err() {
             return Ok(());
         }
     }
     if look.missing.is_empty() {
+        kept.put_whole(&place, partitions, &look.found, together);
         return Ok(());
     }
     let (wanted, parts): (Vec<_>, Vec<Part>) = look.wanted.into_iter().unzip();

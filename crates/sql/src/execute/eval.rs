@@ -293,12 +293,20 @@ fn negate_if(negated: bool, value: Value) -> Result<Value> {
 }
 
 /// Compares; a text beside another kind is cast to that kind first.
+/// What a text says beside another value. Beside a whole number it may be a moment: those are whole numbers, too.
+fn fitting(text: &str, other: &Value) -> Result<Value> {
+    let made = cast(Value::text(text), &type_of(other));
+    let moment =
+        || crate::value::moment::parse(text).filter(|_| matches!(other, Value::Int(_))).map(Value::Int);
+    made.or_else(|error| moment().ok_or(error))
+}
+
 pub(super) fn compare(op: &Op, a: &Value, b: &Value) -> Result<Value> {
     let (a, b) = match (a, b) {
         (Value::Null, _) | (_, Value::Null) => return Ok(Value::Null),
         (Value::Text(_), Value::Text(_)) => (a.clone(), b.clone()),
-        (Value::Text(_), other) => (cast(a.clone(), &type_of(other))?, other.clone()),
-        (other, Value::Text(_)) => (other.clone(), cast(b.clone(), &type_of(other))?),
+        (Value::Text(text), other) => (fitting(text, other)?, other.clone()),
+        (other, Value::Text(text)) => (other.clone(), fitting(text, other)?),
         _ => (a.clone(), b.clone()),
     };
     let order = a.compare(&b);
