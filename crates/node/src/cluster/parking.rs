@@ -214,7 +214,8 @@ impl Parked {
                 }
             }
             (Event::Answered(frames), Answer::Batch { rows, on_error, bad }) => {
-                if !take_rows(&frames, rows, *on_error, bad) {
+                // Nothing hides that nobody knows what became of another part.
+                if !take_rows(&frames, rows, *on_error, bad) && *bad != Some(ResultCode::Timeout) {
                     *bad = Some(ResultCode::Unavailable);
                 }
             }
@@ -307,6 +308,28 @@ mod tests {
             said.send(out.replies.len()).unwrap();
         });
         assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(20)), Ok(1));
+    }
+
+    /// Who asks again for what was not done must not do so for what may have been done.
+    #[test]
+    fn a_part_in_doubt_is_not_hidden_by_one_that_was_not_done() {
+        for doubt_first in [true, false] {
+            let parking = Parking::new(NodeId(1));
+            let client = Requester::Client { thread: 0, slot: 7, serial: 1 };
+            let ticket = parking.ticket();
+            assert!(parking.park(ticket, Parked { outstanding: 2, ..parked(client) }).is_none());
+            let mut out = Outgoing::default();
+            if doubt_first {
+                parking.doubted(ticket, &mut out);
+                parking.answered(ticket, &[], &mut out);
+            } else {
+                parking.answered(ticket, &[], &mut out);
+                parking.doubted(ticket, &mut out);
+            }
+            let mut wanted = Vec::new();
+            reply::last(&mut wanted, ResultCode::Timeout);
+            assert_eq!(out.replies.iter().map(|reply| &reply.frames).collect::<Vec<_>>(), [&wanted]);
+        }
     }
 
     /// Parts of parts, as deep as never before, need no deep stack.

@@ -110,6 +110,9 @@ impl Records {
                 ResultCode::Ok => Ok(record.generation),
                 refused => Err(RecordError::Refused(refused)),
             })),
+            Err(RecordError::Refused(code)) => {
+                outcomes.extend(rows.iter().map(|_| Err(RecordError::Refused(code))));
+            }
             Err(error) => {
                 let again = || RecordError::Io(std::io::Error::other(error.to_string()));
                 outcomes.extend(rows.iter().map(|_| Err(again())));
@@ -144,7 +147,7 @@ impl Records {
         Ok(found)
     }
 
-    /// Sends the rows; one answer for each, in order. A row that is not answered has timed out.
+    /// Sends the rows; one answer for each, in order. A row that is not answered has timed out, unless all such were not done.
     async fn rows_once(
         &self,
         rows: &[BatchRow<'_>],
@@ -159,7 +162,7 @@ impl Records {
             generation: 0,
             void_time: 0,
         };
-        let mut found: Vec<_> = digests.iter().map(|digest| (ResultCode::Timeout, absent(digest))).collect();
+        let mut found: Vec<_> = digests.iter().map(|digest| (None, absent(digest))).collect();
         let mut answers = self.transport.send(&To::Own, out).await?;
         loop {
             let (_, body) = answers.next().await?.ok_or_else(closed)?;
@@ -167,17 +170,102 @@ impl Records {
                 let message = message.map_err(malformed)?;
                 if message.is_last() {
                     answers.finish();
-                    return match code(&message) {
-                        ResultCode::Ok => Ok(found),
-                        refused => Err(RecordError::Refused(refused)),
+                    let unanswered = match code(&message) {
+                        ResultCode::Ok | ResultCode::Timeout => ResultCode::Timeout,
+                        // They were not done: where nobody knows of one, the whole has timed out.
+                        ResultCode::Unavailable => ResultCode::Unavailable,
+                        refused => return Err(RecordError::Refused(refused)),
                     };
+                    let rows = found.into_iter();
+                    return Ok(rows.map(|(code, row)| (code.unwrap_or(unanswered), row)).collect());
                 }
                 let index = usize::try_from(message.header.transaction_ttl).unwrap_or(usize::MAX);
                 let (Some(place), Some(digest)) = (found.get_mut(index), digests.get(index)) else {
                     continue;
                 };
-                *place = (code(&message), record(&message, Some(digest)));
+                *place = (Some(code(&message)), record(&message, Some(digest)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, Records, To, Write};
+    use crate::records::{Answers, Mode, RecordError, Transport};
+    use async_trait::async_trait;
+    use parking_lot::Mutex;
+    use shipload_wire::frame::HEADER_SIZE;
+    use shipload_wire::{ResultCode, reply};
+    use std::collections::VecDeque;
+    use std::io;
+    use std::sync::Arc;
+
+    /// Answers requests with these rows and these ends, one after the other.
+    struct Script(Mutex<VecDeque<(Vec<(u32, ResultCode)>, ResultCode)>>);
+
+    struct Said(VecDeque<Vec<u8>>);
+
+    #[async_trait]
+    impl Answers for Said {
+        async fn next(&mut self) -> io::Result<Option<(u8, Vec<u8>)>> {
+            Ok(self.0.pop_front().map(|mut frame| (3, frame.split_off(HEADER_SIZE))))
+        }
+
+        fn finish(self: Box<Self>) {}
+    }
+
+    #[async_trait]
+    impl Transport for Script {
+        async fn send(&self, _: &To, _: Vec<u8>) -> io::Result<Box<dyn Answers>> {
+            let (rows, end) = self.0.lock().pop_front().expect("another answer");
+            let mut frames = VecDeque::new();
+            for (index, result) in rows {
+                let mut frame = Vec::new();
+                let mark = reply::begin_frame(&mut frame);
+                reply::header(
+                    &mut frame,
+                    &reply::ReplyHeader { index, result, generation: 1, ..reply::ReplyHeader::default() },
+                );
+                reply::end_frame(&mut frame, mark);
+                frames.push_back(frame);
+            }
+            let mut last = Vec::new();
+            reply::last(&mut last, end);
+            frames.push_back(last);
+            Ok(Box::new(Said(frames)))
+        }
+    }
+
+    async fn written(script: Vec<(Vec<(u32, ResultCode)>, ResultCode)>) -> Vec<Result<u32, ResultCode>> {
+        let script = Arc::new(Script(Mutex::new(script.into())));
+        let records = Records::new(Arc::clone(&script) as Arc<dyn Transport>);
+        let place = Place { namespace: "test".to_owned(), set: "s".to_owned() };
+        let write = |digest| Write {
+            digest: [digest; 20],
+            key: None,
+            mode: Mode::Create,
+            generation: None,
+            bins: Vec::new(),
+        };
+        let outcomes = records.write_many(&place, &[write(1), write(2), write(3)]).await;
+        assert!(script.0.lock().is_empty());
+        let code = |error| match error {
+            RecordError::Refused(code) => code,
+            RecordError::Io(_) => ResultCode::ServerError,
+        };
+        outcomes.into_iter().map(|outcome| outcome.map_err(code)).collect()
+    }
+
+    #[tokio::test]
+    async fn rows_that_were_not_done_are_sent_again_and_rows_in_doubt_are_not() {
+        use ResultCode::{Ok as Done, RecordExists, Timeout, Unavailable};
+        let some = vec![(0, Done), (2, RecordExists)];
+        let again =
+            written(vec![(some.clone(), Unavailable), (vec![], Unavailable), (vec![(0, Done)], Done)]).await;
+        assert_eq!(again, [Ok(1), Ok(1), Err(RecordExists)]);
+        assert_eq!(written(vec![(some.clone(), Done)]).await, [Ok(1), Err(Timeout), Err(RecordExists)]);
+        assert_eq!(written(vec![(some, Timeout)]).await, [Ok(1), Err(Timeout), Err(RecordExists)]);
+        assert_eq!(written(vec![(vec![], Timeout)]).await, [Err(Timeout); 3]);
     }
 }
