@@ -12,6 +12,9 @@ const POSTGRES: &str = "postgresql";
 /// What a server took for one question; or what was wrong.
 type Cell = Result<Took, String>;
 
+/// One of its figures.
+type Seconds = fn(&Took) -> f64;
+
 /// Medians of seconds and processor seconds, and the seconds of the first time.
 #[derive(Debug, Clone, Copy)]
 struct Took {
@@ -102,7 +105,7 @@ fn table(found: &[(String, BTreeMap<String, Cell>)]) -> String {
         }
         text.push('\n');
     }
-    let summaries: [(&str, fn(&Took) -> f64); 2] =
+    let summaries: [(&str, Seconds); 2] =
         [("times PostgreSQL's seconds", |took| took.seconds), ("the first time of each", |took| took.first)];
     for (title, seconds) in summaries {
         let _ = write!(text, "| {title} |");
@@ -118,7 +121,7 @@ fn table(found: &[(String, BTreeMap<String, Cell>)]) -> String {
 }
 
 /// The logarithm of how much longer a server took than PostgreSQL.
-fn ratio(cells: &BTreeMap<String, Cell>, server: &str, seconds: fn(&Took) -> f64) -> Option<f64> {
+fn ratio(cells: &BTreeMap<String, Cell>, server: &str, seconds: Seconds) -> Option<f64> {
     let of = |server: &str| cells.get(server)?.as_ref().ok().map(|took| seconds(took).max(1e-6).ln());
     Some(of(server)? - of(POSTGRES)?)
 }

@@ -202,7 +202,9 @@ mod tests {
     use std::sync::Arc;
 
     /// Answers requests with these rows and these ends, one after the other.
-    struct Script(Mutex<VecDeque<(Vec<(u32, ResultCode)>, ResultCode)>>);
+    struct Script(Mutex<VecDeque<Answer>>);
+
+    type Answer = (Vec<(u32, ResultCode)>, ResultCode);
 
     struct Said(VecDeque<Vec<u8>>);
 
@@ -237,7 +239,7 @@ mod tests {
         }
     }
 
-    async fn written(script: Vec<(Vec<(u32, ResultCode)>, ResultCode)>) -> Vec<Result<u32, ResultCode>> {
+    async fn written(script: Vec<Answer>) -> Vec<Result<u32, ResultCode>> {
         let script = Arc::new(Script(Mutex::new(script.into())));
         let records = Records::new(Arc::clone(&script) as Arc<dyn Transport>);
         let place = Place { namespace: "test".to_owned(), set: "s".to_owned() };
