@@ -956,6 +956,9 @@ def copies_go_out_from_all_nodes():
     same(len(out("where id = 77", "with (partitions = '0-4095')")), 3)
     for partitions in ("4096", "x", "5-4", ""):
         same(sql(f"copy outgoing to directory '{folder}' with (partitions = '{partitions}')")[0], 400)
+    same(sql(f"copy outgoing to directory '{folder}' with (wait_for_completion = false)")[0], 400)
+    has(psql("copy outgoing (id) to stdout with (wait_for_completion false)", fails=True), "wait_for_completion")
+    has(psql("copy outgoing (id) from stdin with (partitions '0-9')", fails=True), "partitions")
     shutil.rmtree(folder)
 
 

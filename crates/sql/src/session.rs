@@ -44,6 +44,18 @@ impl Session {
         }
     }
 
+    /// The same session for work beside it, which has no part in its cursors.
+    #[must_use]
+    pub(crate) fn beside(&self) -> Session {
+        Session {
+            id: self.id.clone(),
+            user: self.user.clone(),
+            schema: self.schema.clone(),
+            settings: self.settings.clone(),
+            cursors: BTreeMap::new(),
+        }
+    }
+
     /// A setting: what was said, or else what holds without that.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use crate::records::{Bins, Place, Records, Scan};
 use crate::value::Value;
 use crate::value::cast::{type_of, wider};
 use parking_lot::Mutex;
+use shipload_value::digest::PARTITION_COUNT;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,6 @@ use std::time::{Duration, Instant};
 const SAMPLE: u64 = 500;
 /// How long what was found is believed.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
-const PARTITIONS: u16 = 4096;
 /// The shards that are shown of a set.
 const SHARDS: u32 = 6;
 
@@ -105,7 +105,7 @@ impl Discovered {
         }
         let scan = Scan {
             place: Place { namespace: namespace.to_owned(), set: set.to_owned() },
-            partitions: (0..PARTITIONS).collect(),
+            partitions: (0..PARTITION_COUNT).collect(),
             bins: Bins::All,
             rows: None,
             groups: Vec::new(),

@@ -124,8 +124,7 @@ impl Kept {
     /// query, much of it when the set is asked for again.
     pub(super) fn is_wanted(&self, place: &Place, bytes: usize) -> bool {
         let is_known = self.sets.lock().by_place.contains_key(place);
-        let max = if is_known { self.max } else { self.max / LITTLE };
-        self.may_help(place) && bytes <= max
+        self.may_help(place) && bytes <= if is_known { self.max } else { self.max / LITTLE }
     }
 
     /// A query reads these columns of a set without what is kept.
@@ -176,13 +175,8 @@ impl Kept {
     }
 
     /// Keeps in few pieces what was found of all of these partitions.
-    pub(super) fn put_whole(
-        &self,
-        place: &Place,
-        partitions: &[u16],
-        found: &[Arc<KeptPart>],
-        made: Together<'_>,
-    ) {
+    pub(super) fn put_whole(&self, place: &Place, partitions: &[u16], made: Together<'_>) {
+        let found = made.parts();
         let (mut whole, parts) = made.finish(partitions);
         let mut sets = self.sets.lock();
         let (Some(set), Some(first)) = (sets.by_place.get_mut(place), partitions.first()) else { return };

@@ -68,7 +68,7 @@ fn found(kept: &Kept, set: &str, now: &Versions) -> (Vec<i64>, Vec<u16>) {
                 std::iter::from_fn(|| together.next()).map(|batch| batch.expect("columns of the schema"));
             let made = made.collect();
             if look.missing.is_empty() {
-                kept.put_whole(&place(set), &PARTITIONS, &look.found, together);
+                kept.put_whole(&place(set), &PARTITIONS, together);
             }
             made
         }

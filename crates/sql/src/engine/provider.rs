@@ -22,11 +22,10 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use shipload_value::digest::PARTITION_COUNT;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
-
-const PARTITIONS: u16 = 4096;
 
 /// A column of the engine's table: its name there, the path into the record, and its type.
 #[derive(Debug, Clone)]
@@ -176,7 +175,7 @@ impl TableProvider for SetTable {
 
 /// The partitions of one of so many streams.
 pub(super) fn share(stream: u16, streams: u16) -> Vec<u16> {
-    (0..PARTITIONS).filter(|one| one % streams.max(1) == stream).collect()
+    (0..PARTITION_COUNT).filter(|one| one % streams.max(1) == stream).collect()
 }
 
 /// Where the rows of a scan come from, and how they become columns.

@@ -37,7 +37,7 @@ pub(super) async fn send(source: &Source, partitions: &[u16], sender: &Sender) -
         }
     }
     if look.missing.is_empty() {
-        kept.put_whole(&place, partitions, &look.found, together);
+        kept.put_whole(&place, partitions, together);
         return Ok(());
     }
     let (wanted, parts): (Vec<_>, Vec<Part>) = look.wanted.into_iter().unzip();

@@ -1,6 +1,7 @@
 //! Kept columns of many partitions in few pieces, so that a query over records that nobody changes need not look at each partition.
 //!
-//! What partitions keep become parts of these pieces: nothing is held twice.
+//! What partitions keep become parts of these pieces: nothing is held twice. Where a partition has changed, its old rows stay with their
+//! piece until a query puts the partitions together again, so that for a while up to twice the bytes are held that are counted.
 
 use super::kept::{ColumnId, KeptPart};
 use crate::records::{Version, Versions};
@@ -81,6 +82,11 @@ impl<'p> Together<'p> {
         schema: &'p SchemaRef,
     ) -> Together<'p> {
         Together { parts, ids, schema, next: 0, made: Vec::new() }
+    }
+
+    /// What is put together.
+    pub(super) fn parts(&self) -> &'p [Arc<KeptPart>] {
+        self.parts
     }
 
     /// The next piece; none at the end.

@@ -87,6 +87,9 @@ impl Sql {
     /// # Errors
     /// When there is no such table or column, or an option is unknown.
     pub async fn inflow(&self, session: &Session, copy: &Copy, wishes: Wishes) -> Result<Inflow> {
+        if wishes.partitions.is_some() {
+            return Err(format::wrong("partitions are chosen in COPY TO only"));
+        }
         let (schema, name) = crate::catalog::qualify(&copy.table, &session.schema)?;
         let table = self.catalogs.table(&schema, &name).await?;
         if table.kind != TableKind::Base {
@@ -165,16 +168,15 @@ impl Sql {
         &self,
         session: &Session,
         copy: &Copy,
+        wishes: &Wishes,
         text: &str,
         sink: &mut dyn RowSink,
     ) -> Result<()> {
         let job = self.jobs.begin(&session.user, &session.id, text, "COPY");
         let running = crate::jobs::Running::new(&self.jobs, job);
         let call = Call { session, args: &[], job: &running.job, moment: super::insert::moment_of(session) };
-        let work = async {
-            let among = wishes_of(&call, copy, true)?.partitions;
-            self.pour(&call, &*to::outgoing(copy)?, among.as_deref(), sink).await
-        };
+        let work =
+            async { self.pour(&call, &*to::outgoing(copy)?, wishes.partitions.as_deref(), sink).await };
         let poured = bounded(work, call.job, timeout_of(session)).await;
         self.jobs.end(&running.job, poured.as_ref().err().map(ToString::to_string));
         poured
@@ -187,7 +189,7 @@ impl Sql {
     pub fn wishes(&self, session: &Session, copy: &Copy) -> Result<Wishes> {
         let job = self.jobs.begin(&session.user, &session.id, "COPY", "COPY");
         let call = Call { session, args: &[], job: &job, moment: super::insert::moment_of(session) };
-        let wishes = wishes_of(&call, copy, true);
+        let wishes = wishes_of(&call, copy, true).and_then(Wishes::waiting);
         self.jobs.forget(&job);
         wishes
     }

@@ -292,7 +292,6 @@ fn negate_if(negated: bool, value: Value) -> Result<Value> {
     if negated { negate(&value) } else { Ok(value) }
 }
 
-/// Compares; a text beside another kind is cast to that kind first.
 /// What a text says beside another value. Beside a whole number it may be a moment: those are whole numbers, too.
 fn fitting(text: &str, other: &Value) -> Result<Value> {
     let made = cast(Value::text(text), &type_of(other));
@@ -301,6 +300,7 @@ fn fitting(text: &str, other: &Value) -> Result<Value> {
     made.or_else(|error| moment().ok_or(error))
 }
 
+/// Compares; a text beside another kind is cast to that kind first.
 pub(super) fn compare(op: &Op, a: &Value, b: &Value) -> Result<Value> {
     let (a, b) = match (a, b) {
         (Value::Null, _) | (_, Value::Null) => return Ok(Value::Null),

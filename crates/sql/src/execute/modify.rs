@@ -12,11 +12,11 @@ use crate::front::statement::Update;
 use crate::front::{parts_of, show_path};
 use crate::records::{Bins, Mode, Record, Scan, Write};
 use crate::value::Value;
+use shipload_value::digest::PARTITION_COUNT;
 use sqlparser::ast::{Delete, Expr, FromTable, SelectItem, TableFactor};
 
 /// Attempts at one record when others change it at the same time.
 const ATTEMPTS: u32 = 100;
-const PARTITIONS: u16 = 4096;
 /// Records that are changed at the same time by one statement.
 const AT_ONCE: usize = 64;
 /// Records that are deleted by one request.
@@ -161,7 +161,7 @@ impl Sql {
         }
         let filter =
             selection.map(|selection| super::push::filter(table, selection, call.args)).unwrap_or_default();
-        let partitions = (0..PARTITIONS).collect();
+        let partitions = (0..PARTITION_COUNT).collect();
         let scan = Scan {
             place,
             partitions,

@@ -11,14 +11,12 @@ use crate::error::{Kind, SqlError};
 use crate::execute::copy::Format;
 use crate::front::statement::Copy;
 use crate::front::{Parsed, Statement};
-use crate::session::Session;
 use crate::value::Value;
 use async_trait::async_trait;
 use futures::{Sink, SinkExt as _, stream};
 use pgwire::api::results::{CopyResponse, Response, Tag};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -87,10 +85,7 @@ where
 {
     async fn begin(&mut self, columns: &[(String, Type)]) -> Result<(), SqlError> {
         self.columns = columns.to_vec();
-        if matches!(self.format, Format::Csv { header: true, .. }) {
-            let names: Vec<_> = columns.iter().map(|(name, _)| Some(name.clone())).collect();
-            self.format.write(&mut self.header, &names);
-        }
+        self.header = self.format.header(columns);
         let width = columns.len();
         let begins = CopyOutResponse::new(0, i16::try_from(width).unwrap_or(i16::MAX), vec![0; width]);
         self.send(PgWireBackendMessage::CopyOutResponse(begins)).await
@@ -153,10 +148,11 @@ impl Handlers {
         C: Sink<PgWireBackendMessage> + Unpin + Send,
         C::Error: Debug,
     {
-        let session = Session { cursors: BTreeMap::new(), ..self.session.lock().await.clone() };
-        let format = self.sql.wishes(&session, copy)?.format;
+        let session = self.session.lock().await.beside();
+        let wishes = self.sql.wishes(&session, copy)?;
+        let format = wishes.format.clone();
         let mut lines = Lines { client, format, columns: Vec::new(), header: String::new(), rows: 0, room };
-        self.sql.outflow(&session, copy, text, &mut lines).await?;
+        self.sql.outflow(&session, copy, &wishes, text, &mut lines).await?;
         lines.end().await?;
         Ok(lines.rows)
     }

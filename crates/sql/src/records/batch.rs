@@ -110,11 +110,11 @@ impl Records {
                 ResultCode::Ok => Ok(record.generation),
                 refused => Err(RecordError::Refused(refused)),
             })),
-            Err(RecordError::Refused(code)) => {
-                outcomes.extend(rows.iter().map(|_| Err(RecordError::Refused(code))));
-            }
             Err(error) => {
-                let again = || RecordError::Io(std::io::Error::other(error.to_string()));
+                let again = || match &error {
+                    RecordError::Refused(code) => RecordError::Refused(*code),
+                    RecordError::Io(_) => RecordError::Io(std::io::Error::other(error.to_string())),
+                };
                 outcomes.extend(rows.iter().map(|_| Err(again())));
             }
         }

@@ -4,10 +4,9 @@ use super::{RecordError, Records, To};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
+use shipload_value::digest::PARTITION_COUNT;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-const PARTITIONS: u16 = 4096;
 
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +97,8 @@ impl Records {
             // A node that is gone masters nothing.
             let Ok(replicas) = self.info(&node.to, "replicas").await else { continue };
             for (namespace, bits) in replicas.split(';').filter_map(first_bitmap) {
-                let of = masters.entry(namespace.to_owned()).or_insert_with(|| vec![None; PARTITIONS.into()]);
+                let of =
+                    masters.entry(namespace.to_owned()).or_insert_with(|| vec![None; PARTITION_COUNT.into()]);
                 for (partition, master) in (0u16..).zip(of.iter_mut()) {
                     let byte = bits.get(usize::from(partition >> 3)).copied().unwrap_or(0);
                     if byte & (0x80 >> (partition & 7)) != 0 {

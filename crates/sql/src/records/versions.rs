@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 
-const PARTITIONS: usize = 4096;
+const PARTITIONS: usize = shipload_value::digest::PARTITION_COUNT as usize;
 /// Bytes of a partition's number and that of its changes.
 const ROW_BYTES: usize = 6;
 

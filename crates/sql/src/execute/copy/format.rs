@@ -1,6 +1,7 @@
 //! The forms of rows: lines of JSON, CSV, PostgreSQL's text.
 
 use super::fields::{csv_fields, escaped, quoted, text_fields};
+use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use serde_json::{Map, Value as Json};
 
@@ -69,6 +70,16 @@ impl Format {
             Format::Text { .. } => "txt",
             Format::Parquet => "parquet",
         }
+    }
+
+    /// The line of names that comes first; empty where there is none.
+    #[must_use]
+    pub fn header(&self, columns: &[(String, Type)]) -> String {
+        let mut header = String::new();
+        if matches!(self, Format::Csv { header: true, .. }) {
+            self.write(&mut header, &columns.iter().map(|(name, _)| Some(name.clone())).collect::<Vec<_>>());
+        }
+        header
     }
 
     /// Changes a sign; none when the form has no such sign, or it can't be this one.

@@ -11,11 +11,9 @@ use crate::execute::run::{Call, Outcome, RowSet, Sql, bounded, timeout_of};
 use crate::front::statement::Copy;
 use crate::jobs::Running;
 use crate::records::NodeAddress;
-use crate::session::Session;
 use crate::value::Value;
 use crate::value::cast::text;
 use futures::future::{try_join, try_join_all};
-use std::collections::BTreeMap;
 
 /// What became of one address on one node.
 #[derive(Debug, Clone, Default)]
@@ -110,9 +108,6 @@ impl Sql {
             return Err(SqlError::unsupported("COPY FROM STDIN needs a connection of PostgreSQL's wire"));
         };
         let wishes = wishes_of(call, copy, false)?;
-        if wishes.partitions.is_some() {
-            return Err(super::format::wrong("partitions are chosen in COPY TO only"));
-        }
         let env = Env { args: call.args, moment: &call.moment, lookup: &no_row };
         let addresses = match env.eval(place)? {
             Value::List(all) => all.iter().map(text).collect(),
@@ -148,7 +143,7 @@ impl Sql {
             return Err(super::format::wrong("without wait_for_completion there is no summary"));
         }
         let sql = self.own().ok_or_else(|| SqlError::new(Kind::Unavailable, "the node ends"))?;
-        let session = Session { cursors: BTreeMap::new(), ..call.session.clone() };
+        let session = call.session.beside();
         let (args, text) = (call.args.to_vec(), call.job.statement.clone());
         let mut copy = copy.clone();
         copy.options.retain(|(name, _)| !name.eq_ignore_ascii_case("wait_for_completion"));

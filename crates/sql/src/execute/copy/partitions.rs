@@ -1,6 +1,6 @@
 //! Partitions in the options of `COPY TO`: `0-99,200`.
 
-const PARTITIONS: u16 = 4096;
+use shipload_value::digest::PARTITION_COUNT;
 
 /// Reads numbers and ranges with commas between. They come out in order and once; none when that is no list of partitions.
 pub(super) fn read(text: &str) -> Option<Vec<u16>> {
@@ -8,7 +8,7 @@ pub(super) fn read(text: &str) -> Option<Vec<u16>> {
     for part in text.split(',').map(str::trim) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        if first > last || last >= PARTITIONS {
+        if first > last || last >= PARTITION_COUNT {
             return None;
         }
         all.extend(first..=last);

@@ -22,24 +22,10 @@ const MISSING_MAX: u32 = 3;
 const NOT_FOUND: u16 = 404;
 const REFUSALS: [u16; 4] = [403, NOT_FOUND, 405, 421];
 
-/// What a node answered that was asked to do its share.
-pub(super) enum Heard {
-    /// The answer to the statement.
-    Answer(String),
-    /// It has done nothing of it.
-    NotBegun {
-        why: SqlError,
-        /// It has no SQL, so nothing for `COPY` either.
-        elsewhere: bool,
-    },
-    /// It has begun, and nobody knows how far it came.
-    Lost(SqlError),
-}
-
-/// How a node did its share of a `COPY FROM`.
-pub(super) enum Asked {
-    /// It has told what became of each address.
-    Done(Vec<Done>),
+/// How a node did its share, and what it told of it.
+pub(super) enum Asked<T> {
+    /// It has done it.
+    Done(T),
     /// It has done nothing of it.
     NotBegun {
         why: SqlError,
@@ -58,13 +44,13 @@ impl Sql {
         copy: &Copy,
         wishes: &Wishes,
         share: &Share,
-    ) -> Result<Asked> {
+    ) -> Result<Asked<Vec<Done>>> {
         let (schema, name) = crate::catalog::qualify(&copy.table, &call.session.schema)?;
         let statement = statement(&[schema, name], copy, wishes, share);
         Ok(match self.ask_node(&share.node, &statement).await? {
-            Heard::NotBegun { why, elsewhere } => Asked::NotBegun { why, elsewhere },
-            Heard::Lost(why) => Asked::Lost(why),
-            Heard::Answer(text) => match read(&share.node.id, share, &text) {
+            Asked::NotBegun { why, elsewhere } => Asked::NotBegun { why, elsewhere },
+            Asked::Lost(why) => Asked::Lost(why),
+            Asked::Done(text) => match read(&share.node.id, share, &text) {
                 Some(done) => {
                     let rows: i64 = done.iter().filter_map(|done| done.written).sum();
                     call.job.progress.add_rows(usize::try_from(rows).unwrap_or(0));
@@ -76,11 +62,11 @@ impl Sql {
     }
 
     /// Asks a node to do a statement. An error only when the whole of which it is a share shall end.
-    pub(super) async fn ask_node(&self, node: &NodeAddress, statement: &str) -> Result<Heard> {
+    pub(super) async fn ask_node(&self, node: &NodeAddress, statement: &str) -> Result<Asked<String>> {
         let NodeAddress { id: node, to } = node;
         let Some(door) = self.door_of(to).await else {
             let why = SqlError::new(Kind::TaskFailed, format!("node {node} has no door for statements"));
-            return Ok(Heard::NotBegun { why, elsewhere: true });
+            return Ok(Asked::NotBegun { why, elsewhere: true });
         };
         let network = self.engine()?.network(&self.identity.hosts)?;
         let body = json!({ "stmt": statement }).to_string();
@@ -100,23 +86,23 @@ impl Sql {
             |what: &str, why: String| SqlError::new(Kind::TaskFailed, format!("node {node} {what}: {why}"));
         Ok(match answer {
             Err(Unasked::NotReached(why)) => {
-                Heard::NotBegun { why: failed("can't be asked", why), elsewhere: false }
+                Asked::NotBegun { why: failed("can't be asked", why), elsewhere: false }
             }
             Err(Unasked::Broken(why)) => {
-                Heard::Lost(failed("went away, and a part of this may have been written", why))
+                Asked::Lost(failed("went away, and a part of this may have been written", why))
             }
-            Ok((200, text)) => Heard::Answer(text),
+            Ok((200, text)) => Asked::Done(text),
             Ok((status, text)) => match error_of(&text) {
                 None if REFUSALS.contains(&status) => {
                     let why = failed("has no door for statements", format!("status {status}"));
-                    Heard::NotBegun { why, elsewhere: status == NOT_FOUND }
+                    Asked::NotBegun { why, elsewhere: status == NOT_FOUND }
                 }
-                None => Heard::Lost(failed(
+                None => Asked::Lost(failed(
                     "went away, and a part of this may have been written",
                     status.to_string(),
                 )),
                 Some((code, message)) if code == Kind::Unavailable.code() || code == Kind::TooMany.code() => {
-                    Heard::NotBegun { why: failed("can't be asked", message), elsewhere: false }
+                    Asked::NotBegun { why: failed("can't be asked", message), elsewhere: false }
                 }
                 Some((_, message)) => return Err(failed("ended", message)),
             },

@@ -1,7 +1,7 @@
 //! `COPY TO`: rows go out as they come. Of a table's rows each node writes those of the partitions that it masters.
 
 use super::place::Place;
-use super::share::{Heard, no_summary, outgoing_statement, written};
+use super::share::{Asked, no_summary, outgoing_statement, written};
 use super::{Format, TableKind, Wishes, files, wishes_of};
 use crate::catalog::SYSTEM_SCHEMAS;
 use crate::column_type::Type;
@@ -21,10 +21,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::future::{try_join, try_join_all};
 use serde_json::{Map, Value as Json};
+use shipload_value::digest::PARTITION_COUNT;
 use sqlparser::ast::{Query, Statement as Stock};
 use std::io::Write as _;
 
-const PARTITIONS: u16 = 4096;
 /// Bytes that are written at once.
 const CHUNK: usize = 256 << 10;
 
@@ -112,13 +112,8 @@ impl RowSink for Outflow<'_> {
         if self.format == Format::Parquet {
             self.packer = Some(self.sql.engine()?.pack(columns)?);
         }
-        if !matches!(self.format, Format::Csv { header: true, .. }) {
-            return Ok(());
-        }
-        let mut header = String::new();
-        self.format
-            .write(&mut header, &columns.iter().map(|(name, _)| Some(name.clone())).collect::<Vec<_>>());
-        self.send(header.as_bytes()).await
+        let header = self.format.header(columns);
+        if header.is_empty() { Ok(()) } else { self.send(header.as_bytes()).await }
     }
 
     async fn rows(&mut self, rows: Vec<Vec<Value>>) -> Result<()> {
@@ -140,7 +135,7 @@ impl Sql {
         let Some(place) = &copy.place else {
             return Err(SqlError::unsupported("COPY TO STDOUT needs a connection of PostgreSQL's wire"));
         };
-        let wishes = wishes_of(call, copy, false)?;
+        let wishes = wishes_of(call, copy, false)?.waiting()?;
         if wishes.format == Format::Parquet && wishes.gzip == Some(true) {
             return Err(super::format::wrong("Parquet packs its columns itself: leave compression away"));
         }
@@ -151,14 +146,14 @@ impl Sql {
         let own = self.own_id().await?;
         let rows = match self.outgoing_shares(&goal).await? {
             None => self.write(&goal, &own, wishes.partitions.as_deref()).await?,
-            Some((schema, shares)) => self.write_shares(&goal, &schema, &own, shares).await?,
+            Some((table, shares)) => self.write_shares(&goal, &table, &own, shares).await?,
         };
         Ok(Outcome::Count(rows))
     }
 
-    /// Which node writes which partitions, and the table's schema; none where one node does it all: for what is no table, and what
+    /// The table's whole name, and which node writes which partitions; none where one node does it all: for what is no table, and what
     /// refers to arguments, which are not sent around.
-    async fn outgoing_shares(&self, goal: &Goal<'_>) -> Result<Option<(String, Vec<OutShare>)>> {
+    async fn outgoing_shares(&self, goal: &Goal<'_>) -> Result<Option<([String; 2], Vec<OutShare>)>> {
         let Goal { call, copy, wishes, .. } = goal;
         let speaks_of_arguments = copy.selection.is_some() && !call.args.is_empty();
         if copy.query.is_some() || speaks_of_arguments {
@@ -173,25 +168,24 @@ impl Sql {
         if table.kind != TableKind::Base || matches!(nodes.as_slice(), [node] if node.to == To::Own) {
             return Ok(None);
         }
-        let all = wishes.partitions.clone().unwrap_or_else(|| (0..PARTITIONS).collect());
+        let all = wishes.partitions.clone().unwrap_or_else(|| (0..PARTITION_COUNT).collect());
         let mastered = self.records.shares(&table.place().namespace, &all, false).await?;
-        Ok(Some((schema, deal(nodes, mastered))))
+        Ok(Some(([schema, name], deal(nodes, mastered))))
     }
 
     /// All nodes write their shares at the same time. What a node has not begun is done here.
     async fn write_shares(
         &self,
         goal: &Goal<'_>,
-        schema: &str,
+        table: &[String],
         own: &str,
         shares: Vec<OutShare>,
     ) -> Result<i64> {
-        let table = [schema.to_owned(), goal.copy.table.last().cloned().unwrap_or_default()];
         let (here, others): (Vec<OutShare>, Vec<OutShare>) =
             shares.into_iter().partition(|(node, _)| node.to == To::Own);
         let asked = try_join_all(others.iter().map(async |(node, partitions)| {
             let words = (node.id.as_str(), partitions.as_slice(), &goal.place);
-            self.ask_node(node, &outgoing_statement(&table, goal.copy, goal.wishes, words)).await
+            self.ask_node(node, &outgoing_statement(table, goal.copy, goal.wishes, words)).await
         }));
         let written_here = async {
             let mut rows = 0;
@@ -203,15 +197,15 @@ impl Sql {
         let (asked, mut rows) = try_join(asked, written_here).await?;
         for ((node, partitions), heard) in others.iter().zip(asked) {
             rows += match heard {
-                Heard::Answer(answer) => {
+                Asked::Done(answer) => {
                     let count = written(&answer).ok_or_else(|| no_summary(&node.id, &answer))?;
                     goal.call.job.progress.add_rows(usize::try_from(count).unwrap_or(0));
                     count
                 }
-                Heard::NotBegun { .. } => {
+                Asked::NotBegun { .. } => {
                     self.write(goal, &format!("{own}_{}", node.id), Some(partitions)).await?
                 }
-                Heard::Lost(why) => return Err(why),
+                Asked::Lost(why) => return Err(why),
             };
         }
         Ok(rows)

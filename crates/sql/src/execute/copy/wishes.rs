@@ -65,6 +65,14 @@ impl Wishes {
         self
     }
 
+    /// The same, refused where the statement should not wait: only `COPY FROM` of what is elsewhere can go on alone.
+    pub(super) fn waiting(self) -> Result<Wishes> {
+        if self.waits {
+            return Ok(self);
+        }
+        Err(SqlError::unsupported("wait_for_completion = false, but for COPY FROM files and addresses"))
+    }
+
     /// Whether a node takes part.
     pub(super) fn takes(&self, node: &str) -> bool {
         self.filters.iter().all(|pattern| pattern.is_match(node))
