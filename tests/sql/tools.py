@@ -669,6 +669,48 @@ def record_client():
 
 
 @check
+def records_know_when_they_were_written():
+    rows("create table written (id int primary key, v int)")
+    rows("insert into written (id, v) values (1, 10), (2, 20), (3, 30)")
+    before = rows("select max(_last_update) from written")[0][0]
+    assert abs(before - time.time() * 1000) < 60_000, before
+    until(lambda: time.time() * 1000 > before + 1)
+    rows("update written set v = 21 where id = 2")
+    moments = dict(rows("select id, _last_update from written", node=1))
+    same(sorted(moments), [1, 2, 3])
+    assert max(moments[1], moments[3]) == before < moments[2], (moments, before)
+    for node in range(3):
+        # By key, by keys, through whole records, and in conditions.
+        same(rows("select _last_update from written where id = 2", node=node), [[moments[2]]])
+        same(sorted(rows("select id, _last_update from written where id in (1, 3)", node=node)), [[1, moments[1]], [3, moments[3]]])
+        same(rows("select _last_update, _raw from written where v = 21", node=node)[0][0], moments[2])
+        same(rows("select id from written where _last_update > ?", [moments[2] - 1], node=node), [[2]])
+        same(rows("select max(_last_update) from written", node=node), [[moments[2]]])
+    moment = moments[2]
+    for condition, wanted in [
+        (f"_last_update = {moment}", [[2]]),
+        (f"{moment} <= _last_update", [[2]]),
+        (f"_last_update between {moment - 1} and {moment}", [[2]]),
+        (f"_last_update not between {moment - 1} and {moment}", [[1], [3]]),
+        (f"_last_update in (5, {moment})", [[2]]),
+        ("_last_update > '1980-01-01' and _last_update < '2000-01-01'", []),
+    ]:
+        same(rows(f"select id from written where {condition} order by id"), wanted)
+    same(rows(f"select _last_update > {moment - 1}, _last_update < {moment} from written where v = 21"), [[True, False]])
+    same(sql("update written set v = 22 where _last_update >= ?", [moment])[1]["rowcount"], 1)
+    same(rows("select id from written where v = 22"), [[2]])
+    same(sql("update written set v = 0 where id = 2 and _last_update <= ?", [moment])[1]["rowcount"], 0)
+    same(rows("select v from written where id = 2"), [[22]])
+    same(sql("delete from written where _last_update < ?", [moment])[1]["rowcount"], 2)
+    same(rows("select id from written"), [[2]])
+    rows("insert into written (id, v) values (3, 30)")
+    moments = dict(rows("select id, _last_update from written", node=1))
+    with connected() as connection:
+        shown = connection.execute("select _last_update from written where id = 3").fetchone()[0]
+        same(int(shown.timestamp() * 1000), moments[3])
+
+
+@check
 def the_record_client_meets_sql():
     import aerospike
     from aerospike import exception
@@ -846,7 +888,20 @@ def indexes_are_used():
         same(rows("select count(*) from ix where n = 13", node=node), [[len([row for row in made if row[2] == 13])]])
         same(rows("select count(*) from ix where username = 'nobody'", node=node), [[0]])
         same(rows("select * from ix where n = 5000000000", node=node), [])
-    assert "along an index" not in plan("select * from ix where n > 13"), "a range is read without it"
+    assert "along an index" not in plan("select * from ix where n > 13"), "a range with an open end is read without it"
+    for condition, low, high in [
+        ("n between 13 and 15", 13, 15),
+        ("n > 12 and 16 > n and d >= 0 and n < 90", 13, 15),
+        ("n >= 40 and n <= 40", 40, 40),
+        ("n between 90 and 5000000000", 90, 96),
+        ("n > -9223372036854775808 and n < 2", 0, 1),
+    ]:
+        assert "along an index" in plan(f"select * from ix where {condition}"), condition
+        found = [[row[0], row[1]] for row in made if low <= row[2] <= high]
+        for node in range(3):
+            same(rows(f"select username, day from ix where {condition} order by username, day", node=node), sorted(found))
+    assert "along an index" not in plan("select * from ix where n > 5 and n < 3")
+    same(rows("select * from ix where n > 5 and n < 3"), [])
     sql("update ix set n = 1000 where username = 'u7' and day = 3")
     same(rows("select username, day from ix where n = 1000", node=1), [["u7", 3]])
     sql("drop index by_user")

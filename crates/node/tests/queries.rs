@@ -157,6 +157,7 @@ fn rows_hold_cells_of_every_record() {
         assert_eq!(texts.len(), 1);
         assert_eq!(texts[0].1[text], (3, b"text".to_vec()));
         assert_eq!((texts[0].0.digest, texts[0].0.generation), (digest(5).0, 2));
+        assert_eq!(texts[0].0.last_update_ms, engine.now.unix_ns / 1_000_000);
     }
     let bare = Query { rows: Some(0), ..query };
     assert_eq!(rows(0, &[], engine.messages(&query_bytes(&bare))).len(), 300);

@@ -12,6 +12,7 @@ mod table;
 pub use discover::Discovered;
 pub use indexes::SetIndex;
 pub use store::{Catalog, Catalogs};
+pub(crate) use table::{BIN_NAME_MAX, LAST_UPDATE};
 pub use table::{Column, Kind, Policy, Table, bin_name, pack_key};
 
 use crate::error::{Result, SqlError};

@@ -17,6 +17,7 @@ mod kept;
 mod kept_tests;
 mod leaf;
 mod measures;
+mod moments;
 mod network;
 mod parquet;
 mod provider;

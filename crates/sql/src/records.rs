@@ -110,7 +110,7 @@ pub struct Place {
 }
 
 /// A record that was read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     /// Its name.
     pub digest: Digest,
@@ -122,6 +122,8 @@ pub struct Record {
     pub generation: u32,
     /// When it expires, in seconds since 2010; 0 is never.
     pub void_time: u32,
+    /// When it was written last, in milliseconds since 1970, where that was asked for.
+    pub last_update_ms: Option<i64>,
 }
 
 impl Record {
@@ -137,6 +139,8 @@ impl Record {
 pub enum Bins {
     /// All of them.
     All,
+    /// All of them, and when the record was written last.
+    AllAndTime,
     /// These.
     Some(Vec<String>),
     /// None: only that the record is there, with its metadata.
@@ -162,11 +166,15 @@ impl Records {
     /// # Errors
     /// When the node can't be reached.
     pub async fn info(&self, to: &To, command: &str) -> Result<String, RecordError> {
+        Ok(self.infos(to, &[command]).await?.into_iter().next().unwrap_or_default())
+    }
+
+    /// The values of some info commands on a node, in their order.
+    async fn infos(&self, to: &To, commands: &[&str]) -> Result<Vec<String>, RecordError> {
         let mut request = Vec::new();
-        shipload_wire::request::info(&mut request, &[command]);
+        shipload_wire::request::info(&mut request, commands);
         let body = self.call(to, request).await?;
-        let mut answers = shipload_wire::response::info_answers(&body);
-        Ok(answers.next().map(|(_, value)| value.to_owned()).unwrap_or_default())
+        Ok(shipload_wire::response::info_answers(&body).map(|(_, value)| value.to_owned()).collect())
     }
 
     /// Asks the own node for one record. While its partition has no master, which is refused without being done, it is
@@ -207,8 +215,8 @@ pub fn digest_of(set: &str, key: &Value) -> Option<Digest> {
     Some(shipload_value::Digest::of(set.as_bytes(), kind, &bytes).0)
 }
 
-/// The particle of a user key.
-fn key_particle(key: &Value) -> Option<(u8, Vec<u8>)> {
+/// The particle of a user key; none for a value that can be no key.
+pub(crate) fn key_particle(key: &Value) -> Option<(u8, Vec<u8>)> {
     match key {
         Value::Int(_) | Value::Text(_) | Value::Blob(_) | Value::Double(_) => {
             Some(crate::value::particle::encode(key))

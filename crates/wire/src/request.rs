@@ -201,6 +201,8 @@ pub struct Query<'a> {
     pub digests: &'a [[u8; 20]],
     /// Bins wanted; all when empty.
     pub bins: &'a [&'a [u8]],
+    /// Operations that read, beside the bins.
+    pub reads: &'a [Op<'a>],
     /// Metadata only.
     pub no_bin_data: bool,
     /// Rows of the bins instead of records, with these bits of [`crate::rows`].
@@ -243,10 +245,13 @@ pub fn query(out: &mut Vec<u8>, query: &Query<'_>) {
     ];
     let fields: Vec<(u8, &[u8])> =
         candidates.iter().filter(|(sent, ..)| *sent).map(|(_, id, data)| (*id, *data)).collect();
-    let ops: Vec<Op<'_>> = query.bins.iter().map(|name| read_op(name)).collect();
+    let bins = query.bins.iter().map(|name| read_op(name));
+    let ops: Vec<Op<'_>> = bins.chain(query.reads.iter().copied()).collect();
     let no_bin_data = if query.no_bin_data { info1::GET_NOBINDATA } else { 0 };
+    // A read of a bin without a name is one of all bins.
+    let all = if query.reads.iter().any(|op| op.name.is_empty()) { info1::GET_ALL } else { 0 };
     let header = Header {
-        info1: info1::READ | no_bin_data,
+        info1: info1::READ | no_bin_data | all,
         info3: info3::PARTITION_DONE,
         info4: if query.rows.is_some() { info4::ROWS } else { 0 },
         generation: query.rows.unwrap_or(0),

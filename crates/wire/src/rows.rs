@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  block  u32 count, rows
-//!  row    [digest 20, generation u32, void time u32] with HEADS, [cell of the user key] with KEYS, cells
+//!  row    [digest 20, generation u32, void time u32, last update u64] with HEADS, [cell of the user key] with KEYS, cells
 //!  cell   u8 kind, then 8 bytes (integer, double), nothing (0: no such bin), or u32 length and bytes
 //! ```
 
@@ -77,10 +77,11 @@ impl Open {
 }
 
 /// Appends what stands before a row's cells.
-pub fn head(out: &mut Vec<u8>, digest: &[u8; 20], generation: u32, void_time: u32) {
-    out.extend_from_slice(digest);
-    out.extend_from_slice(&generation.to_be_bytes());
-    out.extend_from_slice(&void_time.to_be_bytes());
+pub fn head(out: &mut Vec<u8>, head: &RowHead) {
+    out.extend_from_slice(&head.digest);
+    out.extend_from_slice(&head.generation.to_be_bytes());
+    out.extend_from_slice(&head.void_time.to_be_bytes());
+    out.extend_from_slice(&head.last_update_ms.to_be_bytes());
 }
 
 /// Appends a cell: particle number and bytes; none for no value.
@@ -122,6 +123,8 @@ pub struct RowHead {
     pub generation: u32,
     /// When it expires, in seconds since 2010; 0 is never.
     pub void_time: u32,
+    /// When it was written last, in milliseconds since 1970.
+    pub last_update_ms: u64,
 }
 
 impl<'a> Block<'a> {
@@ -173,7 +176,13 @@ impl<'a> RowReader<'a> {
     /// When the bytes end.
     pub fn head(&mut self) -> Result<RowHead, DecodeError> {
         let digest = *self.rest.array::<20>()?;
-        Ok(RowHead { digest, generation: self.rest.u32()?, void_time: self.rest.u32()? })
+        let (generation, void_time) = (self.rest.u32()?, self.rest.u32()?);
+        Ok(RowHead {
+            digest,
+            generation,
+            void_time,
+            last_update_ms: u64::from_be_bytes(*self.rest.array::<8>()?),
+        })
     }
 
     /// The next cell: particle number and bytes; 0 for no value.
@@ -198,7 +207,7 @@ pub const BLOCK_BYTES: usize = message::HEADER_SIZE + 25 + 8 + 4;
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK_BYTES, Block, Open, RowReader, cell, head};
+    use super::{BLOCK_BYTES, Block, Open, RowHead, RowReader, cell, head};
     use crate::response::messages;
 
     #[test]
@@ -207,7 +216,8 @@ mod tests {
         let mut open = Open::begin(&mut out);
         assert_eq!(out.len(), BLOCK_BYTES);
         for number in 0..3u8 {
-            head(&mut out, &[number; 20], 7, 9);
+            let before = RowHead { digest: [number; 20], generation: 7, void_time: 9, last_update_ms: 11 };
+            head(&mut out, &before);
             cell(&mut out, Some((1, &[number; 8])));
             cell(&mut out, None);
             cell(&mut out, Some((3, b"text")));
@@ -219,8 +229,8 @@ mod tests {
         assert_eq!((block.count, block.last), (3, [2; 20]));
         let mut rows = RowReader::new(block.rest());
         for number in 0..3u8 {
-            let head = rows.head().expect("a head");
-            assert_eq!((head.digest, head.generation, head.void_time), ([number; 20], 7, 9));
+            let wanted = RowHead { digest: [number; 20], generation: 7, void_time: 9, last_update_ms: 11 };
+            assert_eq!(rows.head(), Ok(wanted));
             assert_eq!(rows.cell(), Ok((1, [number; 8].as_slice())));
             assert_eq!(rows.cell(), Ok((0, [].as_slice())));
             assert_eq!(rows.cell(), Ok((3, b"text".as_slice())));
@@ -233,6 +243,6 @@ mod tests {
         let mut cut = RowReader::new(&[3, 0, 0, 0, 9, b'x']);
         assert!(cut.cell().is_err());
         assert!(Block::decode(&[0, 0], [0; 20]).is_err());
-        assert!(RowReader::new(&[0; 27]).head().is_err());
+        assert!(RowReader::new(&[0; 35]).head().is_err());
     }
 }

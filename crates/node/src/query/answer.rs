@@ -1,12 +1,12 @@
 //! How records leave a query: each as a message, or as rows of blocks.
 
 use crate::command::{Answer, Command, project};
-use crate::now::Now;
+use crate::now::{EPOCH_2010_S, Now};
 use crate::worker::Scratch;
 use shipload_store::{RecordRef, SetId};
 use shipload_wire::bits::{field, info1, info4};
 use shipload_wire::reply::{self, ReplyHeader};
-use shipload_wire::rows::{self, HEADS, KEYS, Open};
+use shipload_wire::rows::{self, HEADS, KEYS, Open, RowHead};
 use shipload_wire::{Fields, Request};
 
 /// A record that is to be sent.
@@ -57,7 +57,13 @@ impl<'a> Shape<'a> {
     pub(super) fn append(&self, out: &mut Vec<u8>, record: &RecordRef<'_>) {
         if self.heads {
             let meta = record.meta();
-            rows::head(out, &record.digest().0, u32::from(meta.generation), meta.void_time);
+            let head = RowHead {
+                digest: record.digest().0,
+                generation: u32::from(meta.generation),
+                void_time: meta.void_time,
+                last_update_ms: meta.last_update_ms.saturating_add(EPOCH_2010_S * 1000),
+            };
+            rows::head(out, &head);
         }
         if self.keys {
             rows::cell(out, record.key().map(|key| (key.kind, key.bytes)));

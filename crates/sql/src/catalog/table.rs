@@ -1,13 +1,13 @@
 //! One table.
 
 use crate::column_type::Type;
-use crate::records::{Digest, Place, Record, digest_of};
-use crate::value::{Value, particle};
+use crate::records::{Digest, Place, Record, digest_of, key_particle};
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Longest name of a bin, in bytes.
-const BIN_NAME_MAX: usize = 15;
+pub(crate) const BIN_NAME_MAX: usize = 15;
 
 /// What happens to columns or members that are not defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -197,7 +197,7 @@ impl Table {
     #[must_use]
     pub fn user_key(&self, values: &[Value]) -> Option<Value> {
         match values {
-            [one] => digest_of("", one).map(|_| one.clone()),
+            [one] => key_particle(one).map(|_| one.clone()),
             many => pack_key(many),
         }
     }
@@ -225,6 +225,9 @@ impl Table {
     }
 }
 
+/// The system column that tells when a record was written last.
+pub(crate) const LAST_UPDATE: &str = "_last_update";
+
 /// The type of a system column.
 #[must_use]
 pub(super) fn system_type(name: &str) -> Option<Type> {
@@ -232,6 +235,7 @@ pub(super) fn system_type(name: &str) -> Option<Type> {
         "_id" | "_digest" | "_raw" => Type::Text,
         "_version" | "_seq_no" | "_primary_term" | "_docid" | "_ttl" => Type::Long,
         "_partition" => Type::Int,
+        LAST_UPDATE => Type::TimestampTz,
         "_score" => Type::Real,
         "_doc" => Type::Object,
         _ => return None,
@@ -255,6 +259,7 @@ fn system_value(name: &str, record: &Record) -> Option<Value> {
             0 => Value::Null,
             seconds => Value::Int(i64::from(seconds)),
         },
+        LAST_UPDATE => record.last_update_ms.map_or(Value::Null, Value::Int),
         "_partition" => Value::Int(i64::from(shipload_wire::query::partition_of(&record.digest))),
         "_doc" => Value::Map(record.bins.clone()),
         "_raw" => Value::Text(crate::value::json::to_json(&Value::Map(record.bins.clone())).to_string()),
@@ -290,8 +295,7 @@ pub fn bin_name(column: &str) -> String {
 pub fn pack_key(values: &[Value]) -> Option<Value> {
     let mut bytes = Vec::new();
     for value in values {
-        digest_of("", value)?;
-        let (kind, raw) = particle::encode(value);
+        let (kind, raw) = key_particle(value)?;
         bytes.push(kind);
         bytes.extend_from_slice(&u32::try_from(raw.len()).ok()?.to_be_bytes());
         bytes.extend_from_slice(&raw);

@@ -44,21 +44,60 @@ pub(super) fn pack(table: &Table, condition: &Expr) -> Option<Vec<u8>> {
     }
 }
 
-/// The range of an index outside of which a condition can't hold.
-pub(super) fn along(table: &Table, indexes: &[SetIndex], condition: &Expr) -> Option<Vec<u8>> {
+/// The range of an index outside of which conditions that must all hold can't: that of one value.
+pub(super) fn along_value(table: &Table, indexes: &[SetIndex], conditions: &[Expr]) -> Option<Vec<u8>> {
+    all_comparisons(indexes, conditions).iter().find_map(|(name, code, value)| match *code {
+        EQUAL => push::along(table, indexes, name, value),
+        _ => None,
+    })
+}
+
+/// The same with two ends.
+pub(super) fn along_range(table: &Table, indexes: &[SetIndex], conditions: &[Expr]) -> Option<Vec<u8>> {
+    let comparisons = all_comparisons(indexes, conditions);
+    comparisons.iter().find_map(|(name, ..)| {
+        let of_it = comparisons.iter().filter(|(other, ..)| other == name);
+        push::along_range(table, indexes, name, of_it.map(|(_, code, value)| (*code, value)))
+    })
+}
+
+/// What conditions that must all hold say of columns and constants; nothing where there is no index.
+fn all_comparisons(indexes: &[SetIndex], conditions: &[Expr]) -> Vec<(String, i64, Value)> {
+    let mut all = Vec::new();
+    if !indexes.is_empty() {
+        conditions.iter().for_each(|condition| conjuncts(condition, &mut all));
+    }
+    all.into_iter().flat_map(comparisons).collect()
+}
+
+fn conjuncts<'a>(condition: &'a Expr, all: &mut Vec<&'a Expr>) {
     match condition {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            along(table, indexes, left).or_else(|| along(table, indexes, right))
+            conjuncts(left, all);
+            conjuncts(right, all);
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            match (column(left), column(right)) {
-                (Some(name), None) => push::along(table, indexes, &name, &constant(right)?),
-                (None, Some(name)) => push::along(table, indexes, &name, &constant(left)?),
-                _ => None,
-            }
-        }
-        _ => None,
+        other => all.push(other),
     }
+}
+
+/// What a condition says of a column and a constant.
+fn comparisons(condition: &Expr) -> Vec<(String, i64, Value)> {
+    let said = match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => code_of(*op).and_then(|code| {
+            let (name, code, value) = match (column(left), column(right)) {
+                (Some(name), None) => (name, code, constant(right)),
+                (None, Some(name)) => (name, mirrored(code), constant(left)),
+                _ => return None,
+            };
+            Some(vec![(name, code, value?)])
+        }),
+        Expr::Between(between) if !between.negated => column(&between.expr).and_then(|name| {
+            let low = (name.clone(), GREATER_OR_EQUAL, constant(&between.low)?);
+            Some(vec![low, (name, LESS_OR_EQUAL, constant(&between.high)?)])
+        }),
+        _ => None,
+    };
+    said.unwrap_or_default()
 }
 
 /// The only keys for which a condition can hold, for tables with a key of one column.

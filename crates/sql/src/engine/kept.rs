@@ -127,6 +127,11 @@ impl Kept {
         self.may_help(place) && bytes <= if is_known { self.max } else { self.max / LITTLE }
     }
 
+    /// Whether something of this set is kept.
+    pub(super) fn has_some(&self, place: &Place) -> bool {
+        self.sets.lock().by_place.get(place).is_some_and(|set| set.rest == 0 && !set.parts.is_empty())
+    }
+
     /// A query reads these columns of a set without what is kept.
     pub(super) fn note(&self, place: &Place, table: &Table, parts: &[Part]) {
         if self.max == 0 {

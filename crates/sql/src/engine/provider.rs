@@ -6,7 +6,7 @@ use super::kept::Kept;
 use super::rows::Layout;
 use super::scan_exec::{ScanExec, Way, width};
 use super::through;
-use crate::catalog::{SetIndex, Table, bin_name};
+use crate::catalog::{LAST_UPDATE, SetIndex, Table, bin_name};
 use crate::column_type::Type;
 use crate::error::SqlError;
 use crate::execute::push;
@@ -140,14 +140,18 @@ impl TableProvider for SetTable {
         let all_partitions = self.among.is_none();
         let named = |filter| filters::keys(&self.table, filter).filter(|_| all_partitions);
         let keys = filters.iter().find_map(named);
-        let along = filters.iter().find_map(|filter| filters::along(&self.table, &self.indexes, filter));
+        let place = self.table.place();
+        let along = filters::along_value(&self.table, &self.indexes, filters).or_else(|| {
+            // A range may be wide: what is kept of the set is quicker to look through than an index.
+            let without = self.from.kept.has_some(&place);
+            if without { None } else { filters::along_range(&self.table, &self.indexes, filters) }
+        });
         let along = along.unwrap_or_default();
         let whole = all_partitions && keys.is_none() && limit.is_none() && along.is_empty();
         let source = Arc::new(Source::new(&self.table, parts, &schema, self.from.clone()));
         // What is kept is filtered above.
         let unlimited = limit.is_none() || !filters.is_empty();
         let keeps = all_partitions && keys.is_none() && unlimited && along.is_empty();
-        let place = self.table.place();
         let wanted = |rows: usize| self.from.kept.is_wanted(&place, rows.saturating_mul(width(&schema)));
         let kept = keeps && source.layout.is_some() && self.rows.is_some_and(wanted);
         let leaf = |partitions: Vec<u16>, keys: Option<Vec<Value>>| {
@@ -253,7 +257,14 @@ fn bins_of(table: &Table, parts: &[Part]) -> Bins {
         part.path.first().is_some_and(|first| !first.starts_with('_') || table.column(first).is_some())
     };
     let whole = |part: &Part| matches!(part.path.first().map(String::as_str), Some("_raw" | "_doc"));
-    if parts.iter().any(|part| stored(part) || whole(part)) { Bins::All } else { Bins::None }
+    let time = |part: &Part| {
+        part.path.first().is_some_and(|first| first == LAST_UPDATE && table.column(first).is_none())
+    };
+    match parts.iter().any(|part| stored(part) || whole(part)) {
+        _ if parts.iter().any(time) => Bins::AllAndTime,
+        true => Bins::All,
+        false => Bins::None,
+    }
 }
 
 /// One stream of records.

@@ -198,8 +198,10 @@ impl<'a> Filling<'a> {
                         (bin_name(name), particle::decode(kind, bytes))
                     });
                     let key = Some(particle::decode(key.0, key.1)).filter(|key| !key.is_null());
-                    let RowHead { digest, generation, void_time } = head;
-                    let record = Record { digest, key, bins: bins.collect(), generation, void_time };
+                    let RowHead { digest, generation, void_time, last_update_ms } = head;
+                    let last_update_ms = i64::try_from(last_update_ms).ok();
+                    let record =
+                        Record { digest, key, bins: bins.collect(), generation, void_time, last_update_ms };
                     builder.value(ty, layout.table.value_in(&record, path));
                 }
             }
@@ -320,7 +322,7 @@ mod tests {
     use crate::records::{Record, RowBunch};
     use crate::value::{Value, particle};
     use datafusion::arrow::compute::concat_batches;
-    use shipload_wire::rows::{HEADS, KEYS, Open, cell, head};
+    use shipload_wire::rows::{HEADS, KEYS, Open, RowHead, cell, head};
     use std::sync::Arc;
 
     /// A frame with a row for each record, as a node writes it.
@@ -330,7 +332,9 @@ mod tests {
             let mut open = Open::begin(&mut out);
             for record in some {
                 if layout.flags() & HEADS != 0 {
-                    head(&mut out, &record.digest, record.generation, record.void_time);
+                    let last_update_ms = record.last_update_ms.unwrap_or_default().unsigned_abs();
+                    let Record { digest, generation, void_time, .. } = *record;
+                    head(&mut out, &RowHead { digest, generation, void_time, last_update_ms });
                 }
                 let key = record.key.as_ref().map(particle::encode);
                 if layout.flags() & KEYS != 0 {
@@ -375,7 +379,8 @@ mod tests {
             .collect();
         let member = ["o", "x"].map(str::to_owned).to_vec();
         parts.push(Part { name: "o['x']".to_owned(), path: member, ty: Type::Long });
-        for (name, ty) in [("_id", Type::Text), ("_version", Type::Long), ("_partition", Type::Int)] {
+        let system = [("_id", Type::Text), ("_version", Type::Long), ("_partition", Type::Int)];
+        for (name, ty) in system.into_iter().chain([("_last_update", Type::TimestampTz)]) {
             parts.push(Part { name: name.to_owned(), path: vec![name.to_owned()], ty });
         }
         // Each kind of value in each column, and none.
@@ -397,7 +402,9 @@ mod tests {
                 types.iter().enumerate().map(|(column, (name, _))| ((*name).to_owned(), value(column)));
             let bins = bins.filter(|(_, value)| !value.is_null()).collect();
             let key = (!number.is_multiple_of(3)).then(|| Value::Int(i64::from(number)));
-            Record { digest: [number.to_le_bytes()[0]; 20], key, bins, generation: number + 1, void_time: 0 }
+            let last_update_ms = Some(1_700_000_000_000 + i64::from(number));
+            let digest = [number.to_le_bytes()[0]; 20];
+            Record { digest, key, bins, generation: number + 1, void_time: 0, last_update_ms }
         };
         let records: Vec<Record> = (0..9000).map(record).collect();
         let fields: Vec<_> = parts.iter().map(|part| field(&part.name, &part.ty)).collect();

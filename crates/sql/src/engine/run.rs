@@ -3,6 +3,7 @@
 use super::arrow::{type_of, values};
 use super::groups::MeasureAtNodes;
 use super::kept::Kept;
+use super::moments::NumbersAsMoments;
 use super::rewrite::{Rewritten, rewrite};
 use super::tables::{Means, resolve};
 use super::yielding::JoinsYield;
@@ -25,11 +26,11 @@ use datafusion::catalog::{
 };
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as EngineStatement;
 use futures::StreamExt as _;
 use sqlparser::ast::{Query as AstQuery, Statement as Stock, visit_relations};
@@ -70,7 +71,10 @@ pub fn start(column_bytes: usize) -> Result<Arc<dyn Engine>> {
     let options = config.options_mut();
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.default_null_ordering = "nulls_max".to_owned();
-    let builder = SessionStateBuilder::new().with_config(config).with_default_features();
+    let mut builder = SessionStateBuilder::new().with_config(config).with_default_features();
+    // Before the engine's own, which would refuse what these understand.
+    builder.expr_planners().get_or_insert_default().insert(0, Arc::new(NumbersAsMoments));
+    builder.analyzer().get_or_insert_default().rules.insert(0, Arc::new(NumbersAsMoments));
     let mut state = builder
         .with_physical_optimizer_rule(Arc::new(MeasureAtNodes))
         .with_physical_optimizer_rule(Arc::new(JoinsYield))
@@ -90,18 +94,18 @@ pub fn start(column_bytes: usize) -> Result<Arc<dyn Engine>> {
 impl Engine for DataFusion {
     async fn query(&self, sql: &Sql, query: Query<'_>) -> Result<RowSet> {
         let _turn = self.turn(&query).await?;
-        let (context, plan, rewritten) = self.plan(sql, &query).await?;
-        let physical = physical(&context, &plan).await?;
-        collect(&context, physical, &rewritten).await
+        let (state, plan, rewritten) = self.plan(sql, &query).await?;
+        let physical = physical(&state, &plan).await?;
+        collect(work_of(&state)?, physical, &rewritten).await
     }
 
     async fn pour(&self, sql: &Sql, query: Query<'_>, sink: &mut dyn RowSink) -> Result<()> {
         let _turn = self.turn(&query).await?;
-        let (context, plan, rewritten) = self.plan(sql, &query).await?;
-        let plan = physical(&context, &plan).await?;
+        let (state, plan, rewritten) = self.plan(sql, &query).await?;
+        let plan = physical(&state, &plan).await?;
         let columns = titled(&plan.schema(), &rewritten);
         sink.begin(&columns).await?;
-        let mut stream = execute_stream(plan, context.task_ctx()).map_err(wrong::from_engine)?;
+        let mut stream = execute_stream(plan, work_of(&state)?).map_err(wrong::from_engine)?;
         while let Some(batch) = stream.next().await {
             sink.rows(rows_of(&batch.map_err(wrong::from_engine)?, &columns)?).await?;
         }
@@ -127,10 +131,10 @@ impl Engine for DataFusion {
 
     async fn explain(&self, sql: &Sql, query: Query<'_>, analyze: bool, verbose: bool) -> Result<RowSet> {
         let _turn = self.turn(&query).await?;
-        let (context, plan, rewritten) = self.plan(sql, &query).await?;
-        let physical = physical(&context, &plan).await?;
+        let (state, plan, rewritten) = self.plan(sql, &query).await?;
+        let physical = physical(&state, &plan).await?;
         let text = if analyze {
-            collect(&context, Arc::clone(&physical), &rewritten).await?;
+            collect(work_of(&state)?, Arc::clone(&physical), &rewritten).await?;
             DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(verbose).to_string()
         } else if verbose {
             let logical = plan.display_indent().to_string();
@@ -149,7 +153,7 @@ impl DataFusion {
         turns.acquire().await.map_err(|_| SqlError::new(Kind::Unavailable, "the engine has ended"))
     }
 
-    async fn plan(&self, sql: &Sql, query: &Query<'_>) -> Result<(SessionContext, LogicalPlan, Rewritten)> {
+    async fn plan(&self, sql: &Sql, query: &Query<'_>) -> Result<(SessionState, LogicalPlan, Rewritten)> {
         let mut ast = query.query.clone();
         let mut rewritten = rewrite(&mut ast, query.session, query.args)?;
         let streams = u16::try_from(self.streams).unwrap_or(1);
@@ -163,18 +167,17 @@ impl DataFusion {
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(wrong::from_engine)?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(WORK_MAX)));
-        let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_runtime_env(runtime.build_arc().map_err(wrong::from_engine)?)
-            .with_catalog_list(Arc::new(catalogs))
-            .build();
+        // A copy: building one anew would register each of the engine's functions again.
+        let mut state = self.state.clone();
+        state.register_catalog_list(Arc::new(catalogs));
+        state.mark_start_execution();
         if rewritten.defines {
             let definitions = Definitions::now(sql).await?;
             functions::register_definitions(&mut state, definitions).map_err(wrong::from_engine)?;
         }
         let statement = EngineStatement::Statement(Box::new(Stock::Query(Box::new(ast))));
         let plan = state.statement_to_plan(statement).await.map_err(wrong::from_engine)?;
-        Ok((SessionContext::new_with_state(state), plan, rewritten))
+        Ok((state, plan, rewritten))
     }
 }
 
@@ -189,18 +192,26 @@ fn is_of_system(query: &AstQuery) -> bool {
     of_system && others.is_continue()
 }
 
-async fn physical(context: &SessionContext, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    context.state().create_physical_plan(plan).await.map_err(wrong::from_engine)
+async fn physical(state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    state.create_physical_plan(plan).await.map_err(wrong::from_engine)
+}
+
+/// What one query's work has to itself: its memory. Plans bring their functions along, so that none need be found by name.
+fn work_of(state: &SessionState) -> Result<Arc<TaskContext>> {
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(WORK_MAX)));
+    let runtime = runtime.build_arc().map_err(wrong::from_engine)?;
+    let context = TaskContext::default().with_session_config(state.config().clone()).with_runtime(runtime);
+    Ok(Arc::new(context))
 }
 
 /// Runs a plan and takes its rows.
 async fn collect(
-    context: &SessionContext,
+    work: Arc<TaskContext>,
     plan: Arc<dyn ExecutionPlan>,
     rewritten: &Rewritten,
 ) -> Result<RowSet> {
     let columns = titled(&plan.schema(), rewritten);
-    let mut stream = execute_stream(plan, context.task_ctx()).map_err(wrong::from_engine)?;
+    let mut stream = execute_stream(plan, work).map_err(wrong::from_engine)?;
     let mut rows: Vec<Vec<Value>> = Vec::new();
     let mut size = 0usize;
     while let Some(batch) = stream.next().await {

@@ -105,7 +105,7 @@ impl Sql {
         for values in rows {
             let mut row = table.columns.iter().map(|column| column.name.clone()).zip(values).collect();
             rules.complete(table, &mut row, moment, &mut Vec::new())?;
-            let ready = super::row::ready(table, row)?;
+            let ready = super::row::ready(table, row, false)?;
             let (digest, key, bins) = (ready.digest, Some(ready.key), ready.bins);
             writes.push(Write { digest, key, mode: Mode::Create, generation: None, bins });
         }

@@ -8,7 +8,7 @@ use super::run::{Call, Outcome, Sql};
 use crate::catalog::{Column, Policy, Table};
 use crate::error::{Kind, Result, SqlError};
 use crate::front::{name_of, parts_of};
-use crate::records::{Bins, Mode, Record, Write};
+use crate::records::{Mode, Record, Write};
 use crate::value::Value;
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Expr, Insert, OnConflictAction, OnInsert, SelectItem, SetExpr, TableObject,
@@ -24,6 +24,13 @@ pub(super) enum Conflict<'a> {
     Skip,
     Replace,
     Update(&'a [Assignment], Option<&'a Expr>),
+}
+
+impl Conflict<'_> {
+    /// Whether a row is needed again once it is written: for what is answered, or for what changes a record that is there.
+    fn keeps(&self, wanted: bool) -> bool {
+        wanted || matches!(self, Conflict::Update(..))
+    }
 }
 
 /// Rows on their way in.
@@ -115,7 +122,7 @@ impl Sql {
             rows.push(columns.iter().cloned().zip(values).collect());
         }
         let (conflict, wanted) = (conflict_of(insert)?, insert.returning.is_some());
-        let mut prepared = self.prepare(call, table, rows).await?.into_iter();
+        let mut prepared = self.prepare(call, table, rows, conflict.keeps(wanted)).await?.into_iter();
         let mut inserted = Inserted { outcomes: Vec::with_capacity(prepared.len()), records: Vec::new() };
         while prepared.len() > 0 {
             let bunch: Vec<_> = prepared.by_ref().take(AT_ONCE).collect();
@@ -136,16 +143,22 @@ impl Sql {
         conflict: &Conflict<'_>,
         wanted: bool,
     ) -> Result<Inserted> {
-        let prepared = self.prepare(call, table, rows).await?;
+        let prepared = self.prepare(call, table, rows, conflict.keeps(wanted)).await?;
         self.write_rows(call, table, prepared, conflict, wanted).await
     }
 
-    /// Completes rows; what is wrong with one is its own.
-    async fn prepare(&self, call: &Call<'_>, table: &Table, rows: Vec<Row>) -> Result<Vec<Result<Ready>>> {
+    /// Completes rows, which stay with their records if they are kept; what is wrong with one is its own.
+    async fn prepare(
+        &self,
+        call: &Call<'_>,
+        table: &Table,
+        rows: Vec<Row>,
+        keeps: bool,
+    ) -> Result<Vec<Result<Ready>>> {
         let rules = Rules::of(table)?;
         let mut added = Vec::new();
         let mut prepare = |mut row: Row| {
-            rules.complete(table, &mut row, &call.moment, &mut added).and_then(|()| ready(table, row))
+            rules.complete(table, &mut row, &call.moment, &mut added).and_then(|()| ready(table, row, keeps))
         };
         let prepared: Vec<Result<Ready>> = rows.into_iter().map(&mut prepare).collect();
         self.add_columns(table, &added).await?;
@@ -198,19 +211,17 @@ impl Sql {
         &self,
         call: &Call<'_>,
         table: &Table,
-        prepared: Vec<Result<Ready>>,
+        mut prepared: Vec<Result<Ready>>,
         conflict: &Conflict<'_>,
         wanted: bool,
     ) -> Result<Inserted> {
         let mode = if matches!(conflict, Conflict::Replace) { Mode::Replace } else { Mode::Create };
-        let write = |one: &Ready| Write {
-            digest: one.digest,
-            key: Some(one.key.clone()),
-            mode,
-            generation: None,
-            bins: one.bins.clone(),
+        let again = conflict.keeps(wanted);
+        let write = |one: &mut Ready| {
+            let Ready { digest, key, bins, .. } = if again { one.clone() } else { std::mem::take(one) };
+            Write { digest, key: Some(key), mode, generation: None, bins }
         };
-        let writes: Vec<Write> = prepared.iter().flatten().map(write).collect();
+        let writes: Vec<Write> = prepared.iter_mut().flatten().map(write).collect();
         let place = table.place();
         let written = match writes.as_slice() {
             [one] => vec![self.records.write(&place, one).await],
@@ -228,22 +239,22 @@ impl Sql {
             };
             let result = written.next().unwrap_or(Ok(0)).map_err(SqlError::from);
             let outcome = match (result, conflict) {
-                (Err(error), Conflict::Skip) if error.kind == Kind::DuplicateKey => Ok(None),
+                (Err(error), Conflict::Skip) if error.kind == Kind::DuplicateKey => Ok((0, None)),
                 (Err(error), Conflict::Update(sets, selection)) if error.kind == Kind::DuplicateKey => {
                     let sets = assignments(sets)?;
                     let change =
                         Change { table, sets: &sets, selection: *selection, excluded: Some(&one.row) };
-                    self.upsert(call, &change, &one).await
+                    let record = self.upsert(call, &change, &one).await;
+                    record.map(|record| (i64::from(record.is_some()), record))
                 }
                 (Err(error), _) if error.kind == Kind::DuplicateKey => {
                     let message = "A document with the same primary key exists already";
                     Err(SqlError::new(Kind::DuplicateKey, message))
                 }
                 (Err(error), _) => Err(error),
-                (Ok(generation), _) => Ok(Some(record_of(&one, generation))),
+                (Ok(generation), _) => Ok((1, wanted.then(|| record_of(&one, generation)))),
             };
-            inserted.outcomes.push(outcome.map(|record| {
-                let count = i64::from(record.is_some());
+            inserted.outcomes.push(outcome.map(|(count, record)| {
                 if let Some(record) = record.filter(|_| wanted) {
                     inserted.records.push((one.row.clone(), record));
                 }
@@ -258,7 +269,7 @@ impl Sql {
         const ATTEMPTS: u32 = 100;
         for _ in 0..ATTEMPTS {
             let place = change.table.place();
-            let Some(record) = self.records.get(&place, &one.digest, &Bins::All).await? else {
+            let Some(record) = self.records.get(&place, &one.digest, &change.bins()).await? else {
                 let write = Write {
                     digest: one.digest,
                     key: Some(one.key.clone()),
@@ -289,6 +300,7 @@ fn record_of(one: &Ready, generation: u32) -> Record {
         bins: one.bins.clone(),
         generation,
         void_time: 0,
+        last_update_ms: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::eval::Env;
 use super::insert::{alias_of, excluded_value, is_wildcard};
 use super::key;
-use super::point::{project, record_value};
+use super::point::{bins_for, project, record_value};
 use super::row::{Row, Rules};
 use super::run::{Call, Outcome, Sql};
 use crate::catalog::{Kind as TableKind, Policy, Table, bin_name};
@@ -31,6 +31,15 @@ pub(super) struct Change<'a> {
     pub(super) excluded: Option<&'a Row>,
 }
 
+impl Change<'_> {
+    /// What is to be read of records for it.
+    pub(super) fn bins(&self) -> Bins {
+        let mut asks =
+            self.selection.into_iter().chain(self.sets.iter().map(|(_, value)| value)).map(bins_for);
+        asks.find(|bins| *bins != Bins::All).unwrap_or(Bins::All)
+    }
+}
+
 impl Sql {
     pub(super) async fn update(&self, call: &Call<'_>, update: &Update) -> Result<Outcome> {
         let (schema, name) = crate::catalog::qualify(&update.table, &call.session.schema)?;
@@ -48,7 +57,7 @@ impl Sql {
         }
         let selection = update.selection.as_ref();
         let change = Change { table: &table, sets: &update.sets, selection, excluded: None };
-        let records = self.matching(call, &table, selection).await?;
+        let records = self.matching(call, &table, selection, change.bins()).await?;
         let mut count = 0;
         let mut changed = Vec::new();
         for bunch in records.chunks(AT_ONCE) {
@@ -82,7 +91,7 @@ impl Sql {
         let table = self.catalogs.table(&schema, &name).await?;
         writable(&table, "DELETE")?;
         let selection = delete.selection.as_ref();
-        let records = self.matching(call, &table, selection).await?;
+        let records = self.matching(call, &table, selection, bins_for(delete)).await?;
         let place = table.place();
         let mut count = 0;
         let mut gone = Vec::new();
@@ -118,9 +127,9 @@ impl Sql {
         selection: Option<&Expr>,
         old: &Record,
     ) -> Result<bool> {
-        let place = table.place();
+        let (place, bins) = (table.place(), selection.map_or(Bins::All, bins_for));
         for _ in 0..ATTEMPTS {
-            let Some(fresh) = self.records.get(&place, &old.digest, &Bins::All).await? else {
+            let Some(fresh) = self.records.get(&place, &old.digest, &bins).await? else {
                 return Ok(false);
             };
             let record = Record { key: fresh.key.or_else(|| old.key.clone()), ..fresh };
@@ -146,11 +155,12 @@ impl Sql {
         call: &Call<'_>,
         table: &Table,
         selection: Option<&Expr>,
+        bins: Bins,
     ) -> Result<Vec<Record>> {
         let place = table.place();
         if let Some(named) = key::digests(table, selection, call.args, &call.moment)? {
             let digests: Vec<_> = named.iter().map(|(digest, _)| *digest).collect();
-            let found = self.records.get_many(&place, &digests, &Bins::All).await?;
+            let found = self.records.get_many(&place, &digests, &bins).await?;
             let mut records = Vec::new();
             for record in key::with_keys(found, &named) {
                 if holds(call, table, selection, &record)? {
@@ -165,7 +175,7 @@ impl Sql {
         let scan = Scan {
             place,
             partitions,
-            bins: Bins::All,
+            bins,
             rows: None,
             groups: Vec::new(),
             along: Vec::new(),
@@ -187,12 +197,13 @@ impl Sql {
     /// Applies a change until it is written, or the condition no longer holds.
     async fn persist(&self, call: &Call<'_>, change: &Change<'_>, record: &Record) -> Result<Option<Record>> {
         let mut record = record.clone();
+        let bins = change.bins();
         for _ in 0..ATTEMPTS {
             match self.apply(call, change, &record).await {
                 Err(error) if error.kind == Kind::VersionConflict => {}
                 other => return other,
             }
-            match self.records.get(&change.table.place(), &record.digest, &Bins::All).await? {
+            match self.records.get(&change.table.place(), &record.digest, &bins).await? {
                 Some(fresh) => record = Record { key: fresh.key.or(record.key), ..fresh },
                 None => return Ok(None),
             }
@@ -267,7 +278,7 @@ impl Sql {
                     fresh.bins.retain(|(bin, _)| *bin != name);
                     fresh.bins.push((name, value));
                 }
-                Ok(Some(Record { generation, ..fresh }))
+                Ok(Some(Record { generation, last_update_ms: None, ..fresh }))
             }
             // It has gone: no row is changed.
             Err(error) if error.message == shipload_wire::ResultCode::NotFound.text() => Ok(None),

@@ -4,14 +4,18 @@ use super::eval::Env;
 use super::insert::is_wildcard;
 use super::key;
 use super::run::{Call, RowSet, Sql};
-use crate::catalog::{Kind as TableKind, Table};
+use crate::catalog::{Kind as TableKind, LAST_UPDATE, Table};
 use crate::column_type::Type;
 use crate::error::{Result, SqlError};
 use crate::front::{name_of, parts_of, path_of, show_path, title};
 use crate::records::{Bins, Record};
 use crate::value::Value;
 use crate::value::cast::type_of;
-use sqlparser::ast::{Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SetExpr, TableFactor};
+use sqlparser::ast::{
+    Expr, GroupByExpr, Ident, LimitClause, Query, Select, SelectItem, SetExpr, TableFactor, Visit,
+    visit_expressions,
+};
+use std::ops::ControlFlow;
 
 impl Sql {
     /// The answer to a query that names its records by their keys; none for any other.
@@ -35,9 +39,10 @@ impl Sql {
         if digests.len() > 1 && query.limit_clause.is_some() {
             return Ok(None);
         }
+        let bins = bins_for(query);
         let found = match digests.as_slice() {
-            [one] => vec![self.records.get(&table.place(), one, &Bins::All).await?],
-            many => self.records.get_many(&table.place(), many, &Bins::All).await?,
+            [one] => vec![self.records.get(&table.place(), one, &bins).await?],
+            many => self.records.get_many(&table.place(), many, &bins).await?,
         };
         let found = key::with_keys(found, &named);
         let mut records = Vec::new();
@@ -122,6 +127,17 @@ fn is_calm(expr: &Expr) -> bool {
     }
 }
 
+/// What is to be read of records for a statement or a part of one.
+pub(super) fn bins_for(node: &impl Visit) -> Bins {
+    let is_it = |name: &Ident| name.value.eq_ignore_ascii_case(LAST_UPDATE);
+    let asks = visit_expressions(node, |expr| match expr {
+        Expr::Identifier(name) if is_it(name) => ControlFlow::Break(()),
+        Expr::CompoundIdentifier(names) if names.iter().any(is_it) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    if asks.is_break() { Bins::AllAndTime } else { Bins::All }
+}
+
 fn limit_is_zero(limit: Option<&LimitClause>, call: &Call<'_>) -> Result<bool> {
     let Some(LimitClause::LimitOffset { limit, offset, .. }) = limit else { return Ok(limit.is_some()) };
     let env = Env { args: call.args, moment: &call.moment, lookup: &super::eval::no_row };
@@ -178,7 +194,7 @@ pub(super) fn project(
     if records.is_empty() {
         // A column that does not exist is an error, rows or not.
         for path in columns.iter().filter_map(|(_, expr)| path_of(expr)) {
-            let absent = Record { digest: [0; 20], key: None, bins: Vec::new(), generation: 0, void_time: 0 };
+            let absent = Record::default();
             record_value(table, &absent, &path)?;
         }
     }

@@ -173,6 +173,36 @@ pub(crate) fn along(table: &Table, indexes: &[SetIndex], name: &str, value: &Val
     Some(IndexRange { bin: bin.as_bytes(), kind, begin: &bytes, end: &bytes }.encode())
 }
 
+/// The range of an index that has all records for which these comparisons of a column hold; none when the index has not, or they leave
+/// an end open.
+#[cfg(feature = "engine")]
+pub(crate) fn along_range<'v>(
+    table: &Table,
+    indexes: &[SetIndex],
+    name: &str,
+    comparisons: impl Iterator<Item = (i64, &'v Value)>,
+) -> Option<Vec<u8>> {
+    let ty = stored(table, name).filter(Type::is_whole)?;
+    let bin = bin_name(name);
+    indexes.iter().find(|index| index.ready && index.bin == bin && index.numeric)?;
+    let least = |high: Option<i64>, value: i64| Some(high.map_or(value, |high| high.min(value)));
+    let (mut low, mut high) = (None, None);
+    for (code, value) in comparisons {
+        let Some(value) = fitted(&ty, value).and_then(|value| value.as_int()) else { continue };
+        match code {
+            GREATER => low = low.max(Some(value.saturating_add(1))),
+            GREATER_OR_EQUAL => low = low.max(Some(value)),
+            LESS => high = least(high, value.saturating_sub(1)),
+            LESS_OR_EQUAL => high = least(high, value),
+            _ => {}
+        }
+    }
+    let (low, high) = (low?, high.filter(|high| Some(*high) >= low)?);
+    let kind = crate::value::particle::encode(&Value::Int(low)).0;
+    let (begin, end) = (low.to_be_bytes(), high.to_be_bytes());
+    Some(IndexRange { bin: bin.as_bytes(), kind, begin: &begin, end: &end }.encode())
+}
+
 /// What is in a column's bin, of one of the protocol's types.
 pub(crate) fn bin(name: &str, kind: i64) -> Vec<u8> {
     let mut bin = Vec::new();
@@ -217,6 +247,47 @@ pub(crate) fn call(code: i64, operands: &[Vec<u8>]) -> Vec<u8> {
     writer::int(&mut out, code);
     operands.iter().for_each(|operand| out.extend_from_slice(operand));
     out
+}
+
+#[cfg(all(test, feature = "engine"))]
+mod range_tests {
+    use super::{EQUAL, GREATER, GREATER_OR_EQUAL, LESS, LESS_OR_EQUAL, along_range};
+    use crate::catalog::{Column, SetIndex, Table};
+    use crate::column_type::Type;
+    use crate::value::Value;
+    use shipload_wire::query::IndexRange;
+
+    #[test]
+    fn comparisons_are_one_range_with_both_ends() {
+        let table = Table { columns: vec![Column::new("n", &Type::Int)], ..Table::default() };
+        let name = |name: &str| name.to_owned();
+        let (name, namespace, set, bin) = (name("i"), name("test"), name("s"), name("n"));
+        let index = SetIndex { name, namespace, set, bin, numeric: true, ready: true };
+        let range = |comparisons: &[(i64, Value)]| {
+            let given = comparisons.iter().map(|(code, value)| (*code, value));
+            let packed = along_range(&table, std::slice::from_ref(&index), "n", given)?;
+            let range = IndexRange::decode(&packed).expect("a range");
+            let number = |bytes: &[u8]| i64::from_be_bytes(bytes.try_into().expect("eight bytes"));
+            Some((number(range.begin), number(range.end)))
+        };
+        let int = Value::Int;
+        assert_eq!(range(&[(GREATER, int(1)), (LESS, int(9))]), Some((2, 8)));
+        assert_eq!(
+            range(&[(GREATER_OR_EQUAL, int(1)), (LESS_OR_EQUAL, int(9)), (GREATER, int(4))]),
+            Some((5, 9))
+        );
+        assert_eq!(range(&[(GREATER, int(7)), (LESS, int(9)), (LESS_OR_EQUAL, int(8))]), Some((8, 8)));
+        // Open, empty, of no such value, and of nothing that is a range.
+        for open in [
+            vec![(GREATER, int(1))],
+            vec![(LESS, int(1))],
+            vec![(GREATER, int(8)), (LESS, int(9))],
+            vec![(GREATER, Value::Double(1.5)), (LESS, int(9))],
+            vec![(EQUAL, int(1))],
+        ] {
+            assert_eq!(range(&open), None, "{open:?}");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::eval::{Env, no_row};
 use super::functions::Moment;
-use crate::catalog::{Column, Policy, Table, bin_name};
+use crate::catalog::{BIN_NAME_MAX, Column, Policy, Table, bin_name};
 use crate::column_type::Type;
 use crate::error::{Kind, Result, SqlError};
 use crate::front::{parse_expr, show_path};
@@ -20,13 +20,15 @@ pub(super) struct Rules {
     defaults: Vec<(String, Expr)>,
     generated: Vec<(String, Expr)>,
     checks: Vec<(String, String, Expr)>,
+    /// The type of each column, in their order.
+    types: Vec<Type>,
 }
 
 /// Values of a row by column.
 pub(super) type Row = BTreeMap<String, Value>;
 
-/// A row that fits its table.
-#[derive(Debug, Clone)]
+/// A row that fits its table; without the row itself where nothing asks for it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ready {
     pub(super) digest: Digest,
     pub(super) key: Value,
@@ -49,6 +51,7 @@ impl Rules {
             defaults: texts(|column| &column.default)?,
             generated: texts(|column| &column.generated)?,
             checks: checks.collect::<Result<_>>()?,
+            types: table.columns.iter().map(Column::ty).collect(),
         })
     }
 
@@ -72,7 +75,7 @@ impl Rules {
                 row.insert(name.clone(), env.eval(expr)?);
             }
         }
-        fit_all(table, row, added)?;
+        fit_all(table, &self.types, row, added)?;
         for (name, expr) in &self.generated {
             let given = row.remove(name).filter(|value| !value.is_null());
             let made = over(table, row, moment).and_then(|value| value.eval(expr))?;
@@ -138,13 +141,14 @@ fn shown(row: &Row) -> String {
 }
 
 /// Casts every value to its column.
-fn fit_all(table: &Table, row: &mut Row, added: &mut Vec<Column>) -> Result<()> {
+fn fit_all(table: &Table, types: &[Type], row: &mut Row, added: &mut Vec<Column>) -> Result<()> {
     for (name, value) in row.iter_mut() {
         if name == "_id" {
             continue;
         }
-        let fitted = match table.column(name) {
-            Some(column) => fit(column, std::mem::take(value), std::slice::from_ref(name))?,
+        let declared = table.columns.iter().zip(types).find(|(column, _)| column.name == *name);
+        let fitted = match declared {
+            Some((column, ty)) => fit((column, ty), std::mem::take(value), std::slice::from_ref(name))?,
             None if table.policy == Policy::Strict => {
                 return Err(SqlError::unknown_column(name));
             }
@@ -168,13 +172,12 @@ fn fit_all(table: &Table, row: &mut Row, added: &mut Vec<Column>) -> Result<()> 
 }
 
 /// Casts a value, and the members of an object, to what the column says.
-fn fit(column: &Column, value: Value, path: &[String]) -> Result<Value> {
-    let ty = column.ty();
+fn fit((column, ty): (&Column, &Type), value: Value, path: &[String]) -> Result<Value> {
     let wrong = |error: SqlError| {
         let message = format!("Cannot cast value for column `{}`: {}", show_path(path), error.message);
         SqlError::new(error.kind, message)
     };
-    match (cast(value, &ty).map_err(wrong)?, &ty) {
+    match (cast(value, ty).map_err(wrong)?, ty) {
         (Value::Map(pairs), Type::Object) => members(column, pairs, path),
         (Value::List(items), Type::Array(inner)) if **inner == Type::Object => {
             let one = |item| match item {
@@ -192,7 +195,7 @@ fn members(column: &Column, pairs: Vec<(String, Value)>, path: &[String]) -> Res
     for (name, value) in pairs {
         let path = [path, std::slice::from_ref(&name)].concat();
         let value = match column.children.iter().find(|child| child.name == name) {
-            Some(child) => fit(child, value, &path)?,
+            Some(child) => fit((child, &child.ty()), value, &path)?,
             None if column.policy == Policy::Strict && !column.children.is_empty() => {
                 return Err(SqlError::unknown_column(&show_path(&path)));
             }
@@ -211,8 +214,8 @@ fn members(column: &Column, pairs: Vec<(String, Value)>, path: &[String]) -> Res
     Ok(Value::Map(fitted))
 }
 
-/// The record of a row that has been completed.
-pub(super) fn ready(table: &Table, mut row: Row) -> Result<Ready> {
+/// The record of a row that has been completed, and the row if it is kept.
+pub(super) fn ready(table: &Table, mut row: Row, keeps: bool) -> Result<Ready> {
     let id = row.remove("_id");
     let key = if table.key.iter().any(|name| name != "_id") {
         let values: Vec<Value> =
@@ -227,14 +230,13 @@ pub(super) fn ready(table: &Table, mut row: Row) -> Result<Ready> {
     let refused = || SqlError::new(Kind::Validation, "the primary key has a value that can't be a key");
     let key = key.ok_or_else(refused)?;
     let digest = table.digest(&key).ok_or_else(refused)?;
-    let mut bins: Vec<(String, Value)> = row
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| (bin_name(name), value.clone()))
-        .collect();
+    let kept = if keeps { row.clone() } else { Row::new() };
+    let bin = |name: String| if name.len() <= BIN_NAME_MAX { name } else { bin_name(&name) };
+    let stored = row.into_iter().filter(|(_, value)| !value.is_null());
+    let mut bins: Vec<(String, Value)> = stored.map(|(name, value)| (bin(name), value)).collect();
     if bins.is_empty() {
         // A record has a bin at least; this one has no column.
         bins.push(("_".to_owned(), Value::Bool(true)));
     }
-    Ok(Ready { digest, key, bins, row })
+    Ok(Ready { digest, key, bins, row: kept })
 }

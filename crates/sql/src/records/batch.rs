@@ -1,6 +1,6 @@
 //! Many records in one request; the node hands each row on to its owner.
 
-use super::answer::{code, malformed, record};
+use super::answer::{code, last_update, malformed, record};
 use super::single::{TIMEOUT_MS, particles, read_header, read_ops, write_ops};
 use super::{ASKED_AGAIN, Bins, Digest, PAUSE, Place, Record, RecordError, Records, To, Write};
 use super::{closed, key_particle};
@@ -27,7 +27,8 @@ impl Records {
         bins: &Bins,
     ) -> Result<Vec<Option<Record>>, RecordError> {
         let mut found = Vec::with_capacity(digests.len());
-        let (header, ops) = (read_header(bins), read_ops(bins));
+        let time = last_update();
+        let (header, ops) = (read_header(bins), read_ops(bins, &time));
         for chunk in digests.chunks(ROWS_MAX) {
             let rows: Vec<BatchRow<'_>> = chunk
                 .iter()
@@ -161,6 +162,7 @@ impl Records {
             bins: Vec::new(),
             generation: 0,
             void_time: 0,
+            last_update_ms: None,
         };
         let mut found: Vec<_> = digests.iter().map(|digest| (None, absent(digest))).collect();
         let mut answers = self.transport.send(&To::Own, out).await?;

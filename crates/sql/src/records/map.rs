@@ -85,8 +85,7 @@ impl Records {
 
     /// The map, learned again when a generation has moved.
     async fn known(&self, anew: bool) -> Result<Known, RecordError> {
-        let peers = self.info(&To::Own, "peers-generation").await?;
-        let generation = format!("{peers}/{}", self.info(&To::Own, "partition-generation").await?);
+        let generation = self.infos(&To::Own, &["peers-generation", "partition-generation"]).await?.join("/");
         let kept = self.nodes.known.lock().clone();
         if let Some(known) = kept.filter(|known| known.generation == generation && !anew) {
             return Ok(known);

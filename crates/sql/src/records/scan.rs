@@ -4,7 +4,8 @@
 //! it to the next round, which begins after the last record that has arrived, at whoever is master then.
 
 use super::along::{Along, Out};
-use super::answer::{code, malformed, record};
+use super::answer::{code, last_update, malformed, record};
+use super::single::read_ops;
 use super::{Bins, Digest, PAUSE, Place, Record, RecordError, Records, To};
 use crate::error::SqlError;
 use shipload_wire::groups::Measured;
@@ -269,7 +270,12 @@ fn request_of(scan: &Scan, unread: &Unread) -> Vec<u8> {
     let digests: Vec<Digest> = unread.values().copied().flatten().collect();
     let names: Vec<&[u8]> = match &scan.bins {
         Bins::Some(names) => names.iter().map(|name| name.as_bytes()).collect(),
-        Bins::All | Bins::None => Vec::new(),
+        Bins::All | Bins::AllAndTime | Bins::None => Vec::new(),
+    };
+    let time = last_update();
+    let reads = match &scan.bins {
+        Bins::AllAndTime => read_ops(&scan.bins, &time),
+        Bins::All | Bins::Some(_) | Bins::None => Vec::new(),
     };
     let mut out = Vec::new();
     let query = Query {
@@ -278,6 +284,7 @@ fn request_of(scan: &Scan, unread: &Unread) -> Vec<u8> {
         partitions: &fresh,
         digests: &digests,
         bins: &names,
+        reads: &reads,
         no_bin_data: scan.bins == Bins::None,
         rows: scan.rows,
         max_records: scan.max_records,

@@ -1,6 +1,6 @@
 //! One record at a time.
 
-use super::answer::{code, malformed, record};
+use super::answer::{code, last_update, last_update_op, malformed, record};
 use super::{Bins, Digest, Place, Record, RecordError, Records, key_particle};
 use crate::value::{Value, particle};
 use shipload_wire::bits::{info1, info2, info3};
@@ -80,17 +80,18 @@ pub(super) fn write_ops<'a>(particles: &'a [(&'a str, u8, Vec<u8>)]) -> Vec<Op<'
 /// Header bits of a read.
 pub(super) fn read_header(bins: &Bins) -> Header {
     let info1 = match bins {
-        Bins::All => info1::READ | info1::GET_ALL,
+        Bins::All | Bins::AllAndTime => info1::READ | info1::GET_ALL,
         Bins::Some(_) => info1::READ,
         Bins::None => info1::READ | info1::GET_NOBINDATA,
     };
     Header { info1, transaction_ttl: TIMEOUT_MS, ..Header::default() }
 }
 
-/// The operations of a read.
-pub(super) fn read_ops(bins: &Bins) -> Vec<Op<'_>> {
+/// The operations of a read; `last_update` is [`last_update`]'s value.
+pub(super) fn read_ops<'a>(bins: &'a Bins, last_update: &'a [u8]) -> Vec<Op<'a>> {
     match bins {
         Bins::Some(names) => names.iter().map(|name| request::read_op(name.as_bytes())).collect(),
+        Bins::AllAndTime => vec![request::read_op(b""), last_update_op(last_update)],
         Bins::All | Bins::None => Vec::new(),
     }
 }
@@ -108,7 +109,7 @@ impl Records {
     ) -> Result<Option<Record>, RecordError> {
         let mut out = Vec::new();
         let key = Key::new(&place.namespace, &place.set, digest);
-        request::command(&mut out, &read_header(bins), &key, &read_ops(bins));
+        request::command(&mut out, &read_header(bins), &key, &read_ops(bins, &last_update()));
         let body = match self.transport.glance(&out, &place.namespace, partition_of(digest)) {
             Some(body) => body,
             None => self.ask(out, true).await?,
