@@ -68,7 +68,11 @@ fn prepare(full: bool) -> Result<PathBuf> {
     if !status.context("cannot run strip, of binutils")?.success() {
         bail!("strip {} failed", program.display());
     }
-    fs::copy(workspace::root().join("deploy/Dockerfile"), context.join("Dockerfile"))?;
+    let mut steps = fs::read_to_string(workspace::root().join("deploy/Dockerfile"))?;
+    if full {
+        steps.push_str("# PostgreSQL's wire.\nEXPOSE 5432\n");
+    }
+    fs::write(context.join("Dockerfile"), steps)?;
     Ok(context)
 }
 

@@ -1,9 +1,9 @@
 //! Partition queries and index ranges: what is understood and what is refused.
 
-use shipload_wire::bits::{field, info1, info3};
+use shipload_wire::bits::{field, info1, info3, op};
 use shipload_wire::query::IndexRange;
 use shipload_wire::request::{self, Query};
-use shipload_wire::{DecodeError, Fields, PartitionQuery, Request, frame};
+use shipload_wire::{DecodeError, Fields, Op, PartitionQuery, Request, frame};
 
 fn decode<'a>(fields: &Fields<'a>) -> Result<PartitionQuery<'a>, DecodeError> {
     PartitionQuery::decode(fields)
@@ -18,6 +18,7 @@ fn a_query_round_trips() {
         partitions: &[0, 4095, 17],
         digests: &digests,
         bins: &[b"a", b"b"],
+        reads: &[],
         rows: None,
         no_bin_data: true,
         max_records: 333,
@@ -41,6 +42,18 @@ fn a_query_round_trips() {
     assert_eq!(parts.bvals().len(), 0);
     assert_eq!((parts.max_records, parts.records_per_second), (333, 3));
     assert_eq!((parts.task_id, parts.socket_timeout_ms), (Some(99), 30_000));
+}
+
+#[test]
+fn a_query_may_read_all_bins_and_something_else() {
+    let last = Op { code: op::EXP_READ, kind: 4, name: b"x", value: &[0x92, 0x91, 66, 0] };
+    let query = Query { namespace: "test", reads: &[request::read_op(b""), last], ..Query::default() };
+    let mut out = Vec::new();
+    request::query(&mut out, &query);
+    let got = Request::decode(&out[frame::HEADER_SIZE..]).unwrap();
+    assert_eq!(got.header.info1, info1::READ | info1::GET_ALL);
+    let names: Vec<_> = got.ops.clone().map(|op| (op.code, op.name)).collect();
+    assert_eq!(names, [(op::READ, b"".as_slice()), (op::EXP_READ, b"x")]);
 }
 
 #[test]

@@ -170,7 +170,7 @@ pub(super) fn project(
     for item in items {
         match item {
             _ if is_wildcard(item) => columns.extend(table.columns.iter().map(|column| {
-                let ident = sqlparser::ast::Ident::with_quote('"', column.name.clone());
+                let ident = Ident::with_quote('"', column.name.clone());
                 (column.name.clone(), Expr::Identifier(ident))
             })),
             SelectItem::UnnamedExpr(expr) => columns.push((title::of(expr), expr.clone())),

@@ -55,6 +55,19 @@ impl Records {
         Ok(nodes)
     }
 
+    /// The record port of the own node, as another one of these tells it to clients; none when there is none to be asked.
+    pub(crate) async fn as_others_tell(&self, nodes: &[NodeAddress]) -> Option<String> {
+        let own = nodes.iter().find(|node| node.to == To::Own)?;
+        for node in nodes.iter().filter(|node| node.to != To::Own) {
+            let Ok(peers) = self.info(&node.to, "peers-clear-std").await else { continue };
+            let told = peers_of(&peers).into_iter().find(|peer| peer.id == own.id);
+            if let Some(NodeAddress { to: To::Node(address), .. }) = told {
+                return Some(address);
+            }
+        }
+        None
+    }
+
     /// What the map is called, the nodes, and for each partition which of them masters it.
     pub(super) async fn mastered(
         &self,
@@ -161,7 +174,51 @@ fn first_bitmap(entry: &str) -> Option<(&str, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{To, first_bitmap, peers_of};
+    use super::{NodeAddress, Records, To, first_bitmap, peers_of};
+    use crate::records::{Answers, Transport};
+    use async_trait::async_trait;
+    use std::io;
+    use std::sync::Arc;
+
+    /// Node `c` is gone; the others know of A and C.
+    struct Others;
+
+    struct Line(Vec<u8>);
+
+    #[async_trait]
+    impl Answers for Line {
+        async fn next(&mut self) -> io::Result<Option<(u8, Vec<u8>)>> {
+            Ok(Some((1, std::mem::take(&mut self.0))))
+        }
+
+        fn finish(self: Box<Self>) {}
+    }
+
+    #[async_trait]
+    impl Transport for Others {
+        async fn send(&self, to: &To, _: Vec<u8>) -> io::Result<Box<dyn Answers>> {
+            match to {
+                To::Node(address) if address != "c:3000" => {
+                    let line = b"peers-clear-std\t7,3000,[[A,,[10.0.0.5]],[C,,[c]]]\n";
+                    Ok(Box::new(Line(line.to_vec())))
+                }
+                To::Node(_) | To::Own => Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn others_tell_where_the_own_node_is() {
+        let records = Records::new(Arc::new(Others));
+        let node = |id: &str, to: To| NodeAddress { id: id.to_owned(), to };
+        let there = |address: &str| To::Node(address.to_owned());
+        let (own, gone) = (node("A", To::Own), node("C", there("c:3000")));
+        let all = [own.clone(), gone.clone(), node("B", there("b:3000"))];
+        assert_eq!(records.as_others_tell(&all).await.as_deref(), Some("10.0.0.5:3000"));
+        assert_eq!(records.as_others_tell(&[own, gone]).await, None);
+        let unknown = [node("X", To::Own), node("B", there("b:3000"))];
+        assert_eq!(records.as_others_tell(&unknown).await, None);
+    }
 
     #[test]
     fn peers_are_read() {

@@ -4,7 +4,7 @@ use super::{CRATE_VERSION, PRODUCT_VERSION, columns, object, unknown};
 use crate::column_type::Type;
 use crate::error::Result;
 use crate::execute::{RowSet, Sql};
-use crate::records::To;
+use crate::records::{NodeAddress, To};
 use crate::value::Value;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -52,19 +52,38 @@ const SPEC: [(&str, Type); 19] = [
 
 async fn nodes(sql: &Sql) -> Result<RowSet> {
     let mut rows = Vec::new();
-    for node in sql.records.nodes().await? {
+    let all = sql.records.nodes().await?;
+    let own = own_host(sql, &all).await;
+    for node in &all {
         let ask = async |command| {
             let asked = timeout(PATIENCE, sql.records.info(&node.to, command)).await;
             asked.ok().and_then(|answer| answer.ok()).unwrap_or_default()
         };
         let said = [ask("statistics").await, ask("get-config:context=network").await].join(";");
         let stats: HashMap<&str, &str> = said.split(';').filter_map(|pair| pair.split_once('=')).collect();
-        rows.push(row(sql, &node.id, &node.to, &stats));
+        rows.push(row(sql, &node.id, (&node.to, &own), &stats));
     }
     Ok(RowSet { columns: columns(&SPEC), rows })
 }
 
-fn row(sql: &Sql, id: &str, to: &To, stats: &HashMap<&str, &str>) -> Vec<Value> {
+/// The host of an address `HOST:PORT`.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
+}
+
+/// Where the own node is reached: one that listens on all addresses is told so by others.
+async fn own_host(sql: &Sql, nodes: &[NodeAddress]) -> String {
+    let bound = host_of(&sql.identity.http);
+    let alone = match bound {
+        "0.0.0.0" => "127.0.0.1",
+        "[::]" => "[::1]",
+        bound => return bound.to_owned(),
+    };
+    let told = timeout(PATIENCE, sql.records.as_others_tell(nodes)).await.ok().flatten();
+    host_of(told.as_deref().unwrap_or(alone)).to_owned()
+}
+
+fn row(sql: &Sql, id: &str, (to, own): (&To, &str), stats: &HashMap<&str, &str>) -> Vec<Value> {
     let number = |name: &str| {
         stats.get(name).and_then(|text| text.parse::<i64>().ok()).map_or(Value::Null, Value::Int)
     };
@@ -72,11 +91,10 @@ fn row(sql: &Sql, id: &str, to: &To, stats: &HashMap<&str, &str>) -> Vec<Value> 
         Value::Int(number) => Value::Int(number.saturating_mul(1024)),
         other => other,
     };
-    let address = match to {
-        To::Own => &sql.identity.http,
-        To::Node(address) => address,
+    let host = match to {
+        To::Own => own,
+        To::Node(address) => host_of(address),
     };
-    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
     let (http, pg) = ports(sql, to, stats);
     let rest_url = http.as_int().map_or(Value::Null, |port| Value::Text(format!("{host}:{port}")));
     let principal = stats.get("cluster_principal").is_some_and(|principal| *principal == id);
